@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The audit sees what is broken: each invariant is violated on a live heap, and put right again.
+ */
+#include "unit.h"
+
+#include "alloc.h"
+#include "mheap.h"
+#include "verispan.h"
+
+static uintptr_t small, large;
+static char said[200];
+
+static void note(void *context, const char *violation) {
+  (void)context;
+  snprintf(said, sizeof said, "%s", violation);
+}
+
+static int set_up(void **state) {
+  bool zeroed;
+  (void)state;
+  small = heap_alloc_class(20);
+  heap_free(heap_alloc_class(20), "test");
+  large = heap_alloc_large(100000, 1, &zeroed);
+  return small != 0 && large != 0 ? 0 : -1;
+}
+
+static int sound(void **state) {
+  (void)state;
+  heap_free(small, "test");
+  heap_free(large, "test");
+  return vs_audit(note, NULL) == 0 ? 0 : -1;
+}
+
+/* With the value changed the audit must complain; it is restored at once. */
+#define MUST_BE_SEEN(place, value)                                                                 \
+  do {                                                                                             \
+    __typeof__(place) was_ = (place);                                                              \
+    (place) = (value);                                                                             \
+    said[0] = 0;                                                                                   \
+    const size_t n_ = vs_audit(note, NULL);                                                        \
+    (place) = was_;                                                                                \
+    assert_true(n_ > 0);                                                                           \
+    assert_true(said[0] != 0);                                                                     \
+    assert_int_equal(vs_audit(note, NULL), 0);                                                     \
+  } while (0)
+
+static void sound_heap_has_no_violation(void **state) {
+  (void)state;
+  assert_int_equal(vs_audit(note, NULL), 0);
+  assert_int_equal(vs_audit(NULL, NULL), 0);
+}
+
+static void slots_are_checked(void **state) {
+  (void)state;
+  struct mspan *s = arena_span(small);
+  MUST_BE_SEEN(s->mark_bits[0], s->mark_bits[0] & ~(s->mark_bits[0] & (~s->mark_bits[0] + 1)));
+  MUST_BE_SEEN(s->alloc_bits[0], 0);
+  MUST_BE_SEEN(s->mark_bits[15], 1);
+  MUST_BE_SEEN(s->alloc_cache, ~(uint64_t)0);
+  MUST_BE_SEEN(s->nkept, (typeof(s->nkept))(s->nkept - 1));
+}
+
+static void geometry_is_checked(void **state) {
+  (void)state;
+  struct mspan *s = arena_span(small);
+  MUST_BE_SEEN(s->elem_size, s->elem_size + 8);
+  MUST_BE_SEEN(s->div_mul, s->div_mul + 1);
+  MUST_BE_SEEN(s->nelems, (typeof(s->nelems))(s->nelems - 1));
+  MUST_BE_SEEN(s->spanclass, (typeof(s->spanclass))(s->spanclass + 2));
+  MUST_BE_SEEN(s->free_index, s->free_index + 1);
+}
+
+static void pages_are_checked(void **state) {
+  (void)state;
+  struct mspan *s = arena_span(large);
+  struct heap_arena *a = vs_arena_map[arena_number(large)];
+  const uint32_t page = arena_page(large);
+  MUST_BE_SEEN(s->npages, s->npages + 1);
+  MUST_BE_SEEN(a->head[page], &vs_empty_span);
+  MUST_BE_SEEN(a->head[page + 1], arena_span(small));
+  MUST_BE_SEEN(a->pages.used[page / 64], a->pages.used[page / 64] & ~((uint64_t)1 << page % 64));
+  MUST_BE_SEEN(a->pages.used[127], a->pages.used[127] | (uint64_t)1 << 63);
+  MUST_BE_SEEN(a->pages.cold[page / 64], a->pages.cold[page / 64] | (uint64_t)1 << page % 64);
+  MUST_BE_SEEN(a->pages.free_pages, a->pages.free_pages - 1);
+  MUST_BE_SEEN(vs_heap.used_pages, vs_heap.used_pages + 1);
+  MUST_BE_SEEN(vs_heap.dirty_pages, vs_heap.dirty_pages + 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(sound_heap_has_no_violation, set_up, sound),
+      cmocka_unit_test_setup_teardown(slots_are_checked, set_up, sound),
+      cmocka_unit_test_setup_teardown(geometry_is_checked, set_up, sound),
+      cmocka_unit_test_setup_teardown(pages_are_checked, set_up, sound),
+  };
+  return unit_run("audit", tests);
+}

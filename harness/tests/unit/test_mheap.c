@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The page heap on real arenas: spans do not overlap, heads and counts follow, pages come back,
+ * large blocks with their alignments, resizing in place. The audit looks on.
+ */
+#include "unit.h"
+
+#include "mheap.h"
+#include "verispan.h"
+
+enum { SPANS = 600, PAGE = 8192 };
+
+static void note(void *context, const char *violation) {
+  (void)context;
+  fprintf(stderr, "audit: %s\n", violation);
+}
+
+static void sound(void) { assert_int_equal(vs_audit(note, NULL), 0); }
+
+/* Every page of the span says so, and the pages around it do not. */
+static void owns_its_pages(struct mspan *s, uint32_t npages) {
+  assert_int_equal(s->base % PAGE, 0);
+  assert_int_equal(s->npages, npages);
+  for (uint32_t p = 0; p < npages; p++)
+    assert_ptr_equal(arena_span(s->base + (uintptr_t)p * PAGE), s);
+  assert_ptr_not_equal(arena_span(s->base - 1), s);
+  assert_ptr_not_equal(arena_span(s->base + (uintptr_t)npages * PAGE), s);
+}
+
+static void spans_of_every_class(void **state) {
+  (void)state;
+  struct mspan *s[VS_NUM_SIZE_CLASSES];
+  const uint64_t spans = vs_heap.spans, used = vs_heap.used_pages;
+  uint64_t pages = 0;
+  for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++) {
+    s[c] = mheap_alloc(2 * c + 1, spanctl_owned(7));
+    assert_non_null(s[c]);
+    assert_int_equal(s[c]->ctl, spanctl_owned(7));
+    assert_int_equal(s[c]->elem_size, vs_class_size[c]);
+    pages += vs_class_pages[c];
+  }
+  for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++)
+    owns_its_pages(s[c], vs_class_pages[c]);
+  assert_int_equal(vs_heap.spans, spans + 67);
+  assert_int_equal(vs_heap.used_pages, used + pages);
+  sound();
+  for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++) {
+    const uintptr_t base = s[c]->base;
+    mheap_free(s[c]);
+    assert_ptr_equal(arena_span(base), &vs_empty_span);
+  }
+  assert_int_equal(vs_heap.spans, spans);
+  assert_int_equal(vs_heap.used_pages, used);
+  sound();
+}
+
+static void reused_pages_need_zeroing(void **state) {
+  (void)state;
+  mheap_trim();
+  struct mspan *s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  const uintptr_t base = s->base;
+  memset((void *)base, 0xff, PAGE);
+  mheap_free(s);
+  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  assert_int_equal(s->base, base);
+  assert_int_equal(s->needzero, 1);
+  mheap_free(s);
+  mheap_trim();
+  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  assert_int_equal(s->base, base);
+  for (size_t i = 0; i < PAGE && !s->needzero; i++)
+    assert_int_equal(((unsigned char *)base)[i], 0);
+  mheap_free(s);
+  sound();
+}
+
+/* What is called zeroed must read as zeros, and what held data before must not be called so. */
+static void large_blocks_tell_whether_they_are_zero(void **state) {
+  (void)state;
+  const size_t sizes[] = {1, PAGE, 100000, 5000000, (size_t)70 << 20, (size_t)200 << 20};
+  for (int round = 0; round < 3; round++)
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+      bool zeroed = false;
+      const uintptr_t p = mheap_alloc_large(sizes[i], 1, &zeroed);
+      assert_true(p != 0 && p % PAGE == 0);
+      const struct mspan *s = arena_span(p);
+      assert_int_equal(s->base, p);
+      assert_true((uint64_t)s->npages * PAGE >= sizes[i]);
+      assert_true((uint64_t)s->npages * PAGE < sizes[i] + PAGE);
+      unsigned char *bytes = (unsigned char *)p;
+      for (size_t k = 0; zeroed && k < sizes[i]; k += 509)
+        assert_int_equal(bytes[k], 0);
+      for (size_t k = 0; k < sizes[i]; k += 509)
+        bytes[k] = 0xff;
+      assert_true(mheap_free_large(arena_span(p)));
+      if (round == 1) mheap_trim();
+    }
+  sound();
+}
+
+/* With blocks of odd lengths kept between them, so that the first free page is seldom aligned. */
+static void large_blocks_are_aligned(void **state) {
+  (void)state;
+  enum { KEPT = 400 };
+  uintptr_t kept[KEPT];
+  size_t n = 0;
+  bool zeroed;
+  for (size_t align = 1; align <= (size_t)1 << 29; align *= 2)
+    for (size_t size = 1; size < (size_t)150 << 20; size = size * 37 + 11) {
+      kept[n] = mheap_alloc_large(1 + n % 7 * PAGE, 1, &zeroed);
+      assert_true(kept[n] != 0);
+      n++;
+      kept[n] = mheap_alloc_large(size, align, &zeroed);
+      assert_true(kept[n] != 0);
+      assert_int_equal(kept[n] % align, 0);
+      n++;
+    }
+  sound();
+  while (n > 0)
+    assert_true(mheap_free_large(arena_span(kept[--n])));
+  sound();
+}
+
+/* Free arenas are there, but most do not start where the block must. */
+static void alignment_beyond_an_arena(void **state) {
+  (void)state;
+  enum { MANY = 8 };
+  const size_t size = (size_t)70 << 20;
+  uintptr_t p[MANY];
+  bool zeroed;
+  for (size_t i = 0; i < MANY; i++)
+    p[i] = mheap_alloc_large(size, 1, &zeroed);
+  for (size_t i = 0; i < MANY; i++)
+    assert_true(mheap_free_large(arena_span(p[i])));
+  for (size_t i = 0; i < MANY; i++) {
+    p[i] = mheap_alloc_large(size, (size_t)1 << (27 + i % 3), &zeroed);
+    assert_int_equal(p[i] % ((size_t)1 << (27 + i % 3)), 0);
+  }
+  for (size_t i = 0; i < MANY; i++)
+    assert_true(mheap_free_large(arena_span(p[i])));
+  sound();
+}
+
+static void second_free_of_a_large_block_is_told(void **state) {
+  (void)state;
+  bool zeroed;
+  struct mspan *s = arena_span(mheap_alloc_large(100000, 1, &zeroed));
+  assert_true(mheap_free_large(s));
+  assert_false(mheap_free_large(s));
+}
+
+static void large_block_grows_and_shrinks_in_place(void **state) {
+  (void)state;
+  bool zeroed;
+  const uintptr_t p = mheap_alloc_large(100 * PAGE, 1, &zeroed);
+  struct mspan *s = arena_span(p);
+  assert_true(mheap_resize_large(s, 40));
+  owns_its_pages(s, 40);
+  sound();
+  assert_true(mheap_resize_large(s, 100));
+  owns_its_pages(s, 100);
+  const uintptr_t wall = mheap_alloc_large(PAGE, 1, &zeroed);
+  uint64_t most = 100;
+  while (most < VS_ARENA_PAGES && mheap_resize_large(s, most + 1))
+    most++;
+  owns_its_pages(s, (uint32_t)most);
+  assert_ptr_not_equal(arena_span(wall), s);
+  assert_int_equal(arena_span(wall)->base, wall);
+  sound();
+  assert_true(mheap_free_large(arena_span(wall)));
+  assert_true(mheap_free_large(s));
+  sound();
+}
+
+static void random_spans_do_not_overlap(void **state) {
+  (void)state;
+  struct mspan *held[SPANS] = {NULL};
+  uint64_t x = 5;
+  for (uint32_t k = 0; k < 30000; k++) {
+    const uint64_t r = unit_random(&x);
+    struct mspan **h = &held[r % SPANS];
+    if (*h != NULL) {
+      const uint32_t npages = (*h)->npages;
+      for (uint32_t p = 0; p < npages; p++)
+        assert_ptr_equal(arena_span((*h)->base + (uintptr_t)p * PAGE), *h);
+      if (spanctl_owner((*h)->ctl) == VS_OWNER_LARGE)
+        assert_true(mheap_free_large(*h));
+      else
+        mheap_free(*h);
+      *h = NULL;
+    } else if (r >> 60 < 4) {
+      bool zeroed;
+      *h = arena_span(mheap_alloc_large(1 + (r >> 20) % 2000000, 1, &zeroed));
+    } else {
+      *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3));
+      assert_non_null(*h);
+    }
+    if (k % 3000 == 0) sound();
+  }
+  for (uint32_t i = 0; i < SPANS; i++)
+    if (held[i] != NULL && spanctl_owner(held[i]->ctl) == VS_OWNER_LARGE)
+      assert_true(mheap_free_large(held[i]));
+    else if (held[i] != NULL)
+      mheap_free(held[i]);
+  sound();
+  assert_int_equal(vs_heap.used_pages, 0);
+  assert_int_equal(vs_heap.spans, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(spans_of_every_class),
+      cmocka_unit_test(reused_pages_need_zeroing),
+      cmocka_unit_test(large_blocks_tell_whether_they_are_zero),
+      cmocka_unit_test(large_blocks_are_aligned),
+      cmocka_unit_test(alignment_beyond_an_arena),
+      cmocka_unit_test(second_free_of_a_large_block_is_told),
+      cmocka_unit_test(large_block_grows_and_shrinks_in_place),
+      cmocka_unit_test(random_spans_do_not_overlap),
+  };
+  return unit_run("mheap", tests);
+}

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Shows that the proofs notice changes: `make mutate [M=module] [F=function]`.
+
+proofs/mutants/<name>.patch is a unified diff against the tree, preceded by
+    # <what it breaks>
+    # Functions: <function> [<function>...]      whose proof must notice
+Each is applied to a copy of src/ and spec/ and the proof of its functions is run until a goal stays open: killed.
+Exit status 0: all killed; 1: one survived, does not apply, does not compile, or its function is not proved unchanged; 2: usage.
+"""
+# SPDX-License-Identifier: Apache-2.0
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import evidence
+import framac
+import prove
+from tree import Tree, ToolError, copy_tree, main_guard
+
+HEADER = re.compile(r"\A(?:# SPDX-License-Identifier: \S+\n)?# (?P<what>[^\n]+)\n(?:#[^\n]*\n)*?# Functions: (?P<functions>[^\n]+)\n")
+
+
+class Mutant:
+    def __init__(self, tree, rel):
+        self.rel, self.name = rel, os.path.basename(rel)[:-len(".patch")]
+        m = HEADER.match(tree.read(rel))
+        if not m:
+            raise ToolError(f"{rel}: must begin with '# <what it breaks>' and '# Functions: <name>...'")
+        self.what, self.functions = m.group("what").strip(), re.split(r"[,\s]+", m.group("functions").strip())
+        self.changed = set(re.findall(r"^\+\+\+ b/(\S+)", tree.read(rel), re.M))
+
+
+def module_of(tree, function):
+    if function.startswith("lemma:"):
+        return next((m for m in tree.modules if function[6:] in tree.lemmas(m)), None)
+    for m in tree.modules:
+        # ghost functions stand in annotations: what they are called is known from the result of the proof
+        result = evidence.load(tree, f"{m}.json") or {"functions": []}
+        if function in tree.source_functions(m) or any(f["name"] == function for f in result["functions"]):
+            return m
+    return None
+
+
+def baseline(tree, module):
+    """Goals of the module as they were proved without the mutant: {goal: seconds}, and its functions' verdicts."""
+    path = tree.build("results", f"{module}.json")
+    if not os.path.exists(path):
+        raise ToolError(f"{os.path.relpath(path, tree.root)} does not exist: run prove.py -M {module} first")
+    with open(path, encoding="utf-8") as f:
+        result = json.load(f)
+    if result["sources"] != tree.module_hash(module):
+        raise ToolError(f"{os.path.relpath(path, tree.root)} was made for other sources: run prove.py -M {module} first")
+    return {g["goal"]: g for g in result["goals"]}, {f["name"]: f["verdict"] for f in result["functions"]}
+
+
+def apply_patch(tree, mutant, copy):
+    """Apply the mutant to the copy; the complaint, or None."""
+    env = {**os.environ, "GIT_CEILING_DIRECTORIES": os.path.dirname(copy.root), "PWD": copy.root}
+    patch = os.path.join(tree.root, mutant.rel)
+    done = subprocess.run(["git", "apply", "-p1", patch], cwd=copy.root, env=env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        return done.stdout.decode("utf-8", "replace").strip().splitlines()[0]
+    if not mutant.changed:
+        return "names no file"
+    for rel in mutant.changed:
+        if not copy.exists(rel) or copy.read(rel) == tree.read(rel):
+            return f"changes nothing in {rel}"
+    return None
+
+
+def run_function(tree, copy, module_name, function, env, options):
+    """The goal that the mutant leaves open, or None. A goal counts only if it is quick to prove unchanged."""
+    goals, verdicts = baseline(tree, module_name)
+    lemma = function.startswith("lemma:")
+    name = function[6:] if lemma else function
+    if not lemma and verdicts.get(name) != "proved":
+        raise LookupError(f"{name} is not proved without the mutant, so nothing can be said")
+    module = prove.Module(copy, module_name)
+    module.find_functions(env)
+    temp, _ = prove.cache_dirs(tree, options, module_name)
+
+    def telling(goal):
+        before = goals.get(re.sub(r"^typed_", "", goal))
+        return before is None or (before["verdict"] == "proved" and before["seconds"] <= options.timeout / 2)
+
+    try:
+        scripts = prove.script_folder(tree, module_name)
+        args = prove.wp_args(options, temp, scripts)
+        if lemma:
+            args += ["-wp-prop", name]
+        else:
+            args += ["-wp-fct", name]
+        run = framac.frama_c(copy, module.unit, args, env, scripts=scripts,
+                             enough=lambda g, r: not r.goals[g]["proved"] and telling(g))
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+    opened = [run.stopped] if run.stopped else [g for g, v in run.goals.items() if not v["proved"] and telling(g)]
+    if not run.goals:
+        raise LookupError(f"no goal was generated for {name}")
+    return re.sub(r"^typed_", "", opened[0]) if opened else None
+
+
+def judge(tree, mutant, env, options):
+    """(verdict, detail) of one mutant."""
+    copy = copy_tree(tree, "mutate")
+    complaint = apply_patch(tree, mutant, copy)
+    if complaint:
+        return "does not apply", complaint
+    for function in mutant.functions:
+        module = module_of(tree, function)
+        if module is None:
+            return "unknown function", function
+        try:
+            goal = run_function(tree, copy, module, function, env, options)
+        except LookupError as e:
+            return "invalid", str(e)
+        except ToolError as e:
+            return "does not compile", str(e).replace("\n", " ")
+        if goal:
+            return "killed", goal
+    return "survived", "every goal of " + ", ".join(mutant.functions) + " proves"
+
+
+def arguments(argv):
+    p = argparse.ArgumentParser(description="Mutants that the proofs must notice.")
+    p.add_argument("-M", "--module", help="only mutants of this module's functions")
+    p.add_argument("-F", "--function", help="only mutants that name this function")
+    p.add_argument("--timeout", type=int, default=5, help="seconds a goal and prover (5)")
+    p.add_argument("--jobs", type=int, default=3)
+    p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
+    p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    o = p.parse_args(argv)
+    o.provers = o.provers.split(",")
+    o.replay, o.cached = False, True
+    return o
+
+
+def main():
+    options = arguments(sys.argv[1:])
+    tree = Tree(options.root)
+    env = framac.environment(tree.root)
+    framac.tool_versions(env, options.provers)
+    if shutil.which("git") is None:
+        raise ToolError("git not found: it applies the patches")
+    mutants = [Mutant(tree, rel) for rel in tree.listing("proofs/mutants", ".patch")]
+    if options.module:
+        mutants = [m for m in mutants if any(module_of(tree, f) == options.module for f in m.functions)]
+    if options.function:
+        mutants = [m for m in mutants if options.function in m.functions]
+    if not mutants:
+        raise ToolError("no mutant to run")
+    for module in sorted({module_of(tree, f) for m in mutants for f in m.functions} - {None}):
+        baseline(tree, module)
+    begin, rows = time.monotonic(), []
+    for mutant in mutants:
+        start = time.monotonic()
+        verdict, detail = judge(tree, mutant, env, options)
+        seconds = round(time.monotonic() - start, 1)
+        rows.append({"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions,
+                     "module": module_of(tree, mutant.functions[0]), "verdict": verdict, "detail": detail, "seconds": seconds})
+        print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
+    bad = [r for r in rows if r["verdict"] != "killed"]
+    if not options.module and not options.function:
+        os.makedirs(tree.build("results"), exist_ok=True)
+        with open(tree.build("results", "mutants.json"), "w", encoding="utf-8") as f:
+            json.dump({"sources": tree.proof_hash(), "mutants": rows}, f, indent=1)
+            f.write("\n")
+    print(f"mutate: {len(rows) - len(bad)} of {len(rows)} killed in {time.monotonic() - begin:.0f} s")
+    for r in bad:
+        print(f"mutate: {r['mutant']}: {r['verdict'].upper()}: {r['detail']}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    main_guard(main)

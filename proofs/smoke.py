@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Looks for contradictory contracts and runs the negatives: `make smoke [M=module]`.
+
+Three ways to notice that a proof says nothing:
+- WP's smoke tests: requires, loop invariants and branches that are dead;
+- in a copy of the sources every return is preceded by a claim of falsehood, which must not prove: this also catches a
+  callee whose ensures cannot hold;
+- proofs/negatives/must_fail_*.c: claims that are wrong, each of which must stay open at the place it names.
+Exit status 0: all as it should be; 1: something proves that must not; 2: usage or tool error.
+"""
+# SPDX-License-Identifier: Apache-2.0
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+import time
+
+import framac
+import prove
+from tree import Tree, ToolError, bodies_in, blank_comments, blank_directives, copy_tree, main_guard
+
+REACH = "vs_reach"
+CLAIM = f"/*@ check {REACH}: \\false; */"
+EXPECT = re.compile(r"^\s*\*?\s*Expect: (\w+) (.+?)\s*$", re.M)
+
+
+def instrument(text):
+    """The same C text with a claim of falsehood before each function's returns."""
+    plain = blank_directives(blank_comments(text))
+    edits = []
+    for _, _, begin, end in bodies_in(text):
+        last = None
+        for m in re.finditer(r"\breturn\b", plain[begin:end]):
+            at = begin + m.start()
+            stop = plain.index(";", at)
+            value = text[at + len("return"):stop].strip()
+            if value:
+                new = f"{{ __typeof__({value}) vs_value = ({value}); {CLAIM} return vs_value; }}"
+            else:
+                new = f"{{ {CLAIM} return; }}"
+            edits.append((at, stop + 1, new))
+            last = stop
+        if last is None or plain[last + 1:end].strip():
+            edits.append((end, end, f"{CLAIM} ;"))
+    for begin, end, new in sorted(edits, reverse=True):
+        text = text[:begin] + new + text[end:]
+    return text
+
+
+# Every kind of goal but the smoke tests, which have no name of their own to select them by.
+SMOKE_ONLY = ",".join("-" + kind for kind in (
+    "@ensures", "@assert", "@check", "@invariant", "@assigns", "@requires", "@variant", "@terminates", "@exits", "@lemma", "rte"))
+
+
+def run_wp(tree, module, env, options, extra, label):
+    temp, _ = prove.cache_dirs(tree, options, module.name)
+    try:
+        args = [*prove.wp_args(options, temp), "-wp-smoke-timeout", str(options.timeout), *extra]
+        if module.skip:
+            args += ["-wp-skip-fct", ",".join(module.skip)]
+        progress = framac.Progress(f"{module.name} {label}", options.quiet)
+        return framac.frama_c(module.tree, module.unit, args, env, progress,
+                              log_name=tree.build("prove", f"{module.name}-{label}.log"))
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def smoke_tests(tree, name, env, options):
+    """WP's own smoke tests. Returns (tests run, findings)."""
+    module = prove.Module(tree, name)
+    module.find_functions(env)
+    run = run_wp(tree, module, env, options, ["-wp-smoke-tests", f"-wp-prop={SMOKE_ONLY}"], "smoke")
+    findings = list(module.errors)
+    for test, passed in sorted(run.smoke.items()):
+        if not passed:
+            f = framac.goal_function(test, set(module.functions) | set(run.functions)) or "?"
+            if f not in tree.dead_code:
+                findings.append(f"{run.smoke_at.get(test, '?')}: {f}: WP proves falsehood: {re.sub(r'^typed_', '', test)}")
+    return len(run.smoke), findings
+
+
+def reachable_returns(tree, name, env, options):
+    """A claim of falsehood before each return. Returns (claims run, findings)."""
+    copy = copy_tree(tree, "smoke")
+    for rel in copy.module_files(name):
+        if rel.endswith((".c", ".h")):
+            with open(os.path.join(copy.root, rel), encoding="utf-8") as f:
+                text = f.read()
+            with open(os.path.join(copy.root, rel), "w", encoding="utf-8") as f:
+                f.write(instrument(text))
+    module = prove.Module(copy, name)
+    module.find_functions(env)
+    options.cached = False
+    run = run_wp(tree, module, env, options, [f"-wp-prop={REACH}"], "returns")
+    findings, seen = list(module.errors), {}
+    for p in run.properties:
+        if REACH in p["names"] and p.get("fct") in module.functions:
+            seen[p["fct"]] = seen.get(p["fct"], 0) + 1
+            if p["status"] != "unknown" and p["fct"] not in tree.dead_code:
+                said = "not tried" if p["status"] == "never_tried" else "falsehood proves: no execution gets there"
+                findings.append(f"{p['file']}:{p['line']}: {p['fct']}: return: {said}")
+    for f, at in sorted(module.functions.items()):
+        if f not in seen and f not in tree.dead_code and f in module.source:  # a ghost function is only in a comment
+            findings.append(f"{at}: {f}: has no return that could be tested")
+    return sum(seen.values()), findings
+
+
+class Negative(prove.Module):
+    """A negative's file, seen as a module of its own."""
+
+    def __init__(self, tree, path):
+        self.tree, self.name, self.unit = tree, os.path.basename(path)[:-2], path
+        self.files, self.lemmas, self.errors, self.goals, self.seconds = [path], {}, [], [], 0.0
+        self.source = {m[0]: path for m in bodies_in(tree.read(path))}
+        self.hypotheses = {}
+
+
+def run_negative(tree, path, env, options):
+    """The negative's finding, or None when it fails exactly where it says."""
+    expected = EXPECT.findall(tree.read(path))
+    if not expected:
+        return f"{path}: has no line 'Expect: <function> <label>'"
+    module = Negative(tree, path)
+    module.find_functions(env)
+    wanted = set(module.functions)
+    temp, _ = prove.cache_dirs(tree, options, module.name)
+    try:
+        args = prove.wp_args(options, temp, timeout=options.negative_timeout)
+        if module.skip:
+            args += ["-wp-skip-fct", ",".join(module.skip)]
+        run = framac.frama_c(tree, path, args, env, log_name=tree.build("prove", f"{module.name}.log"))
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+    prove.collect_goals(module, run, wanted)
+    opened = {(g["function"], g["label"]) for g in module.goals if g["verdict"] == "open"}
+    for f, label in expected:
+        if not any(g == f and got.startswith(label) for g, got in opened):
+            return f"{path}: {f} {label}: proves, or is no goal"
+    for f, got in sorted(opened):
+        if not any(g == f and got.startswith(label) for g, label in expected):
+            return f"{path}: {f} {got}: is open too, so the file fails for a reason it does not name"
+    return None
+
+
+def arguments(argv):
+    p = argparse.ArgumentParser(description="Contradictory contracts, and negatives that must fail.")
+    p.add_argument("-M", "--module", help="only this module")
+    p.add_argument("--timeout", type=int, default=1, help="seconds a smoke test and prover (1)")
+    p.add_argument("--negative-timeout", type=int, default=5, help="seconds a goal of a negative and prover (5)")
+    p.add_argument("--jobs", type=int, default=3)
+    p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
+    p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    o = p.parse_args(argv)
+    o.provers = o.provers.split(",")
+    o.replay, o.cached, o.function = False, True, None
+    return o
+
+
+def main():
+    options = arguments(sys.argv[1:])
+    tree = Tree(options.root)
+    env = framac.environment(tree.root)
+    framac.tool_versions(env, options.provers)
+    names = prove.choose_modules(tree, options)
+    begin, findings, counts = time.monotonic(), [], []
+    for name in names:
+        options.cached = True
+        tests, found = smoke_tests(tree, name, env, options)
+        claims, unreachable = reachable_returns(tree, name, env, options)
+        findings += found + unreachable
+        counts.append({"module": name, "smoke_tests": tests, "returns": claims})
+        print(f"{name}: {tests} smoke tests, {claims} returns, {len(found) + len(unreachable)} findings", flush=True)
+    negatives = [] if options.module else tree.listing("proofs/negatives", ".c")
+    options.cached = True
+    for path in negatives:
+        said = run_negative(tree, path, env, options)
+        print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
+        if said:
+            findings.append(said)
+    if not options.module and not negatives:
+        findings.append("proofs/negatives has no must_fail_*.c")
+    for f in findings:
+        print(f"smoke: {f}")
+    os.makedirs(tree.build("results"), exist_ok=True)
+    if not options.module:
+        with open(tree.build("results", "smoke.json"), "w", encoding="utf-8") as f:
+            json.dump({"sources": tree.proof_hash(), "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
+                       "findings": findings}, f, indent=1)
+            f.write("\n")
+    print(f"smoke: {len(findings)} findings in {time.monotonic() - begin:.0f} s")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    main_guard(main)

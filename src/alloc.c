@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Blocks: the paths that are not fast. See alloc.h. */
+#include "alloc.h"
+
+#include "mheap.h"
+#include "os.h"
+#include "ownership.h"
+
+/* A block is moved when it shrinks to less than half; below this many bytes it never is. */
+#define MIN_SHRINK 64u
+
+uintptr_t heap_alloc_refill(uint32_t sizeclass) {
+  struct mspan *s;
+  uint32_t slot;
+  if (!mcache_alloc_slow(heap_spanclass(sizeclass), &s, &slot)) return 0;
+  return mspan_slot(s, slot);
+}
+
+uintptr_t heap_alloc_large(size_t size, size_t align, bool *zeroed) {
+  if (size > VS_MAX_SIZE || align > VS_MAX_SIZE) return 0;
+  return mheap_alloc_large(size, align, zeroed);
+}
+
+uintptr_t heap_alloc_aligned(size_t size, size_t align) {
+  bool zeroed = false;
+  if (size > VS_MAX_SMALL_SIZE || align > VS_PAGE_SIZE) return heap_alloc_large(size, align, &zeroed);
+  uint32_t sizeclass = sizeclass_of16(size);
+  while (sizeclass < VS_NUM_SIZE_CLASSES && vs_class_size[sizeclass] % align != 0) sizeclass++;
+  return heap_alloc_class(sizeclass);
+}
+
+static _Noreturn void heap_report(enum vs_fault fault, const struct mspan *s, uintptr_t p,
+                                  const char *function) {
+  switch (fault) {
+  case VS_FAULT_INTERIOR: os_fatal(function, "pointer into a block, not to its start", p);
+  case VS_FAULT_DOUBLE_FREE: os_fatal(function, "double free", p);
+  case VS_FAULT_NOT_LIVE:
+    os_fatal(function, s->needzero ? "double free" : "block was never allocated", p);
+  default: os_fatal(function, "not a block of this heap", p);
+  }
+}
+
+/* A thread that is not the owner may read bits that are changing, and find the slot live again. */
+void heap_fault(const struct mspan *s, uintptr_t p, const char *function) {
+  enum vs_fault fault = mspan_fault(s, p);
+  heap_report(fault == VS_OK ? VS_FAULT_DOUBLE_FREE : fault, s, p, function);
+}
+
+/* What is wrong with an address that lies in no span: its page was freed, or it never was ours. */
+static _Noreturn void heap_fault_page(uintptr_t p, const char *function) {
+  uint64_t number = arena_number(p);
+  struct heap_arena *a = number < VS_ARENA_COUNT ? vs_arena_map[number] : 0;
+  uint32_t page = arena_page(p);
+  bool dirty = a && bits_test(a->pages.dirty[page / VS_WORD_BITS], page % VS_WORD_BITS);
+  os_fatal(function, dirty ? "double free" : "not a block of this heap", p);
+}
+
+/* The slot of a small span whose block starts at p; reports and aborts if p starts none. */
+static uint32_t heap_slot(const struct mspan *s, uintptr_t p, const char *function) {
+  uint32_t off = (uint32_t)(p - s->base);
+  uint64_t product = sizeclass_divide(off, s->elem_size, s->div_mul);
+  uint32_t slot = (uint32_t)(product / 4294967296u);
+  if (product % 4294967296u >= s->div_mul) heap_report(VS_FAULT_INTERIOR, s, p, function);
+  if (slot >= s->nelems) heap_report(VS_FAULT_FOREIGN, s, p, function);
+  return slot;
+}
+
+/* Whether the mark of a slot is set: false only if the slot is free or freed. Any thread. */
+static bool heap_marked(const struct mspan *s, uint32_t slot) {
+  uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[slot / VS_WORD_BITS]);
+  return bits_test(marks, slot % VS_WORD_BITS);
+}
+
+/* Frees a block of a span that this thread does not own. */
+static void heap_free_remote(struct mspan *s, uintptr_t p, const char *function) {
+  uint32_t slot = heap_slot(s, p, function);
+  if (!heap_marked(s, slot)) heap_fault(s, p, function);
+  if (!ownership_free(s, slot)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
+  mcache_notify(s);
+}
+
+/* Frees a block of a span whose home this thread holds and that is full. */
+static void heap_free_full(struct mcache *c, struct mspan *s, uintptr_t p, const char *function) {
+  if (!mspan_free(s, p)) heap_fault(s, p, function);
+  mcache_reclaim(c, s);
+  if (s->nkept == 0) mcache_emptied(s);
+}
+
+static void heap_free_large(struct mspan *s, uintptr_t p, const char *function) {
+  if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
+  if (!mheap_free_large(s)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
+}
+
+void heap_free_slow(uintptr_t p, const char *function) {
+  if (p == 0) return;
+  struct mspan *s = arena_span(p);
+  uint64_t ctl = vs_load_acquire_u64(&s->ctl);
+  struct mcache *c = vs_tls_mcache;
+  if (ctl == 0) heap_fault_page(p, function);
+  if (spanctl_owner(ctl) == VS_OWNER_LARGE)
+    heap_free_large(s, p, function);
+  else if (spanctl_owner(ctl) == c->id && c->id != 0)
+    heap_free_full(c, s, p, function);
+  else
+    heap_free_remote(s, p, function);
+}
+
+size_t heap_usable(uintptr_t p, const char *function) {
+  struct mspan *s = arena_span(p);
+  uint64_t ctl = vs_load_acquire_u64(&s->ctl);
+  if (ctl == 0) heap_fault_page(p, function);
+  if (spanctl_owner(ctl) == VS_OWNER_LARGE) {
+    if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
+    return (size_t)s->npages * VS_PAGE_SIZE;
+  }
+  if (!heap_marked(s, heap_slot(s, p, function))) heap_fault(s, p, function);
+  return s->elem_size;
+}
+
+bool heap_resize(uintptr_t p, size_t usable, size_t size) {
+  if (usable <= VS_MAX_SMALL_SIZE) return size <= usable && (size > usable / 2 || usable <= MIN_SHRINK);
+  if (size <= VS_MAX_SMALL_SIZE || size > VS_MAX_SIZE) return false;
+  uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
+  return npages == usable / VS_PAGE_SIZE || mheap_resize_large(arena_span(p), npages);
+}

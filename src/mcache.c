@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Per-thread caches of spans. See mcache.h. */
+#include "mcache.h"
+
+#include <pthread.h>
+
+#include "mheap.h"
+#include "os.h"
+#include "ownership.h"
+
+/* The tag of a thread that holds no mcache: no control word has it. */
+#define NO_TAG 0xffffffffu
+
+struct mcache vs_empty_mcache = {.alloc = {[0 ... VS_NUM_SPAN_CLASSES - 1] = &vs_empty_span}};
+__thread struct mcache *vs_tls_mcache __attribute__((tls_model("initial-exec"))) = &vs_empty_mcache;
+__thread uint32_t vs_tls_tag __attribute__((tls_model("initial-exec"))) = NO_TAG;
+
+/* A partial span is swept and used on as soon as an eighth of it was freed; with less it waits in the queue. */
+#define SWEEP_FRACTION 8u
+
+/* Parked mcaches that a thread looks into before it grows the heap. */
+#define PARKED_LOOKS 4u
+
+static struct vs_lock list_lock = VS_LOCK_INIT;
+static struct mcache *by_id[VS_MAX_MCACHES];  /* id -> mcache */
+static uint32_t parked[VS_MAX_MCACHES];       /* ids of parked mcaches, the last parked last */
+static uint32_t nparked, ncaches, next_look;
+static pthread_key_t exit_key;
+static bool have_exit_key;
+
+/* This thread has parked its mcache on exit. A destructor that runs later may still allocate: it then gets an
+ * mcache for one block only, as nothing would park it afterwards. */
+static __thread bool exiting __attribute__((tls_model("initial-exec")));
+
+uint32_t mcache_count(void) { return __atomic_load_n(&ncaches, __ATOMIC_RELAXED); }
+
+static void queue_push(struct mcache *c, struct mspan *s) {
+  struct mcache_queue *q = &c->partial[s->spanclass];
+  c->nqueued++;
+  s->next = 0;
+  s->prev = q->tail;
+  if (q->tail)
+    q->tail->next = s;
+  else
+    q->head = s;
+  q->tail = s;
+}
+
+static void queue_remove(struct mcache *c, struct mspan *s) {
+  struct mcache_queue *q = &c->partial[s->spanclass];
+  c->nqueued--;
+  if (s->prev)
+    s->prev->next = s->next;
+  else
+    q->head = s->next;
+  if (s->next)
+    s->next->prev = s->prev;
+  else
+    q->tail = s->prev;
+  s->next = 0;
+  s->prev = 0;
+}
+
+static struct mspan *queue_pop(struct mcache *c, uint32_t spanclass) {
+  struct mspan *s = c->partial[spanclass].head;
+  if (s) queue_remove(c, s);
+  return s;
+}
+
+/* Takes every span out of the inbox into the queue of its class. */
+static void mcache_drain_inbox(struct mcache *c) {
+  struct mspan *s = ownership_take(&c->inbox);
+  while (s) {
+    struct mspan *next = s->next;
+    ownership_accept(s, c->id);
+    queue_push(c, s);
+    s = next;
+  }
+}
+
+void mcache_notify(struct mspan *s) {
+  uint32_t owner;
+  if (!ownership_wake(s, &owner)) return;
+  if (owner == VS_OWNER_NONE)
+    mcentral_push_unswept(s);
+  else
+    ownership_push(&by_id[owner]->inbox, s);
+}
+
+/* Puts the exhausted active span away. Whether it was swept instead, and has slots again. */
+static bool mcache_retire(struct mcache *c, struct mspan *s) {
+  mspan_fold_or_die(s);
+  if (mspan_freed(s) == 0 && ownership_rest(s, c->id)) return false;
+  mspan_fold_or_die(s);
+  if (mspan_freed(s) * SWEEP_FRACTION >= s->nelems) {
+    mspan_sweep(s);
+    return true;
+  }
+  queue_push(c, s);
+  return false;
+}
+
+/* Gives the queued spans of a parked mcache to the central lists, the empty ones to the heap. */
+static void mcache_flush(struct mcache *c) {
+  mcache_drain_inbox(c);
+  for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES && c->nqueued > 0; spc++) {
+    struct mspan *s;
+    while ((s = queue_pop(c, spc)) != 0) {
+      mspan_fold_or_die(s);
+      if (s->nkept == 0)
+        mheap_free(s);
+      else
+        mcentral_uncache_span(s);
+    }
+  }
+}
+
+/* Before the heap grows: flushes some parked mcaches, in turn. */
+static void mcache_flush_parked(void) {
+  if (__atomic_load_n(&nparked, __ATOMIC_RELAXED) == 0) return;
+  lock_acquire(&list_lock);
+  for (uint32_t i = 0; i < PARKED_LOOKS && i < nparked; i++) {
+    next_look = (next_look + 1) % nparked;
+    mcache_flush(by_id[parked[next_look]]);
+  }
+  lock_release(&list_lock);
+}
+
+/* A span with free slots for the holder of c, from its queue, the central list or the heap. */
+static struct mspan *mcache_refill(struct mcache *c, uint32_t spanclass) {
+  mcache_drain_inbox(c);
+  struct mspan *s = queue_pop(c, spanclass);
+  if (!s) s = mcentral_cache_span_try(spanclass, c->id);
+  if (!s) {
+    mcache_flush_parked();
+    s = mcentral_cache_span(spanclass, c->id);
+  }
+  if (!s) return 0;
+  mspan_fold_or_die(s);
+  if (mspan_freed(s) != 0) mspan_sweep(s);
+  return s;
+}
+
+static void mcache_exit(void *holder) {
+  struct mcache *c = holder;
+  exiting = true;
+  vs_tls_mcache = &vs_empty_mcache;
+  vs_tls_tag = NO_TAG;
+  lock_acquire(&list_lock);
+  parked[nparked] = c->id;
+  __atomic_store_n(&nparked, nparked + 1, __ATOMIC_RELAXED);
+  lock_release(&list_lock);
+}
+
+/* A fresh mcache, with the list locked; NULL if the system refused. */
+static struct mcache *mcache_make(void) {
+  if (ncaches + 1 >= VS_MAX_MCACHES) return 0;
+  struct mcache *c = os_metadata(sizeof *c);
+  if (!c) return 0;
+  for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) c->alloc[spc] = &vs_empty_span;
+  c->id = ncaches + 1;
+  by_id[c->id] = c;
+  __atomic_store_n(&ncaches, c->id, __ATOMIC_RELAXED);
+  return c;
+}
+
+/* Checks an mcache out for this thread: the last parked, or a fresh one. */
+static struct mcache *mcache_acquire(void) {
+  struct mcache *c = 0;
+  lock_acquire(&list_lock);
+  if (!have_exit_key) have_exit_key = pthread_key_create(&exit_key, mcache_exit) == 0;
+  if (nparked > 0) {
+    c = by_id[parked[nparked - 1]];
+    __atomic_store_n(&nparked, nparked - 1, __ATOMIC_RELAXED);
+  } else {
+    c = mcache_make();
+  }
+  lock_release(&list_lock);
+  if (!c) return 0;
+  vs_tls_mcache = c;
+  vs_tls_tag = spanctl_tag(c->id);
+  if (have_exit_key && !exiting) (void)pthread_setspecific(exit_key, c);
+  return c;
+}
+
+/* A slot of span class spanclass from mcache c, which this thread holds. */
+static bool mcache_alloc(struct mcache *c, uint32_t spanclass, struct mspan **span, uint32_t *slot) {
+  struct mspan *s = c->alloc[spanclass];
+  bool usable = s != &vs_empty_span;
+  for (;;) {
+    if (usable) {
+      *slot = mspan_next_free(s);
+      if (*slot < s->nelems) {
+        *span = s;
+        return true;
+      }
+      c->alloc[spanclass] = &vs_empty_span;
+      usable = mcache_retire(c, s);
+    } else {
+      s = mcache_refill(c, spanclass);
+      if (!s) return false;
+      usable = true;
+    }
+    if (usable) c->alloc[spanclass] = s;
+  }
+}
+
+bool mcache_alloc_slow(uint32_t spanclass, struct mspan **span, uint32_t *slot) {
+  struct mcache *c = vs_tls_mcache;
+  if (c == &vs_empty_mcache) c = mcache_acquire();
+  if (!c) return false;
+  bool done = mcache_alloc(c, spanclass, span, slot);
+  if (exiting) mcache_exit(c);
+  return done;
+}
+
+void mcache_reclaim(struct mcache *c, struct mspan *s) {
+  if (ownership_reclaim(s, c->id)) queue_push(c, s);
+}
+
+void mcache_emptied(struct mspan *s) {
+  struct mcache *c = vs_tls_mcache;
+  struct mcache_queue *q = &c->partial[s->spanclass];
+  bool queued = vs_load_relaxed_u64(&s->ctl) == spanctl_owned(c->id) && c->alloc[s->spanclass] != s;
+  if (!queued || q->head == q->tail) return;
+  queue_remove(c, s);
+  mspan_fold_or_die(s);
+  mheap_free(s);
+}
+
+void mcache_before_fork(void) {
+  lock_acquire(&list_lock);
+  mcentral_lock_all();
+  lock_acquire(&vs_heap.lock);
+}
+
+void mcache_after_fork(void) {
+  lock_release(&vs_heap.lock);
+  mcentral_unlock_all();
+  lock_release(&list_lock);
+}

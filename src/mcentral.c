@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The central lists. See mcentral.h. */
+#include "mcentral.h"
+
+#include "mheap.h"
+#include "os.h"
+#include "ownership.h"
+
+struct mcentral vs_central[VS_NUM_SPAN_CLASSES] = {
+    [0 ... VS_NUM_SPAN_CLASSES - 1] = {.lock = VS_LOCK_INIT}};
+
+#define SWEPT (VS_SWEEPGEN / 2u % 2u)
+#define UNSWEPT (1u - SWEPT)
+
+static void set_push(struct mspan **set, struct mspan *s) {
+  s->prev = 0;
+  s->next = *set;
+  if (s->next) s->next->prev = s;
+  *set = s;
+}
+
+static void set_remove(struct mspan **set, struct mspan *s) {
+  if (s->prev)
+    s->prev->next = s->next;
+  else
+    *set = s->next;
+  if (s->next) s->next->prev = s->prev;
+  s->next = 0;
+  s->prev = 0;
+}
+
+static struct mspan *set_pop(struct mspan **set) {
+  struct mspan *s = *set;
+  if (s) set_remove(set, s);
+  return s;
+}
+
+/* Counts a span into or out of the sets that mcentral_cache_span_try takes from, with the lock held. */
+static void usable_add(struct mcentral *c, int change) {
+  vs_store_relaxed_u64(&c->usable, c->usable + (uint64_t)(int64_t)change);
+}
+
+void mspan_fold_or_die(struct mspan *s) {
+  uint32_t slot = mspan_fold(s);
+  if (slot < s->nelems) os_fatal("free", "double free", mspan_slot(s, slot));
+}
+
+struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner) {
+  struct mcentral *c = &vs_central[spanclass];
+  if (vs_load_relaxed_u64(&c->usable) == 0) return 0;
+  lock_acquire(&c->lock);
+  struct mspan *s = set_pop(&c->partial[SWEPT]);
+  if (!s) s = set_pop(&c->full[UNSWEPT]);
+  if (s) usable_add(c, -1);
+  lock_release(&c->lock);
+  if (s) vs_store_release_u64(&s->ctl, spanctl_owned(owner));
+  return s;
+}
+
+struct mspan *mcentral_cache_span(uint32_t spanclass, uint32_t owner) {
+  struct mspan *s = mcentral_cache_span_try(spanclass, owner);
+  return s ? s : mheap_alloc(spanclass, spanctl_owned(owner));
+}
+
+void mcentral_uncache_span(struct mspan *s) {
+  struct mcentral *c = &vs_central[s->spanclass];
+  mspan_fold_or_die(s);
+  if (mspan_freed(s) != 0) mspan_sweep(s);
+  bool full = s->alloc_cache == 0 && !mspan_refill(s);
+  lock_acquire(&c->lock);
+  if (full) {
+    set_push(&c->full[SWEPT], s);
+    vs_store_seq_u64(&s->ctl, spanctl_resting_full(VS_OWNER_NONE));
+    uint32_t owner;
+    if (ownership_has_remote(s) && ownership_wake(s, &owner)) {
+      set_remove(&c->full[SWEPT], s);
+      set_push(&c->full[UNSWEPT], s);
+      usable_add(c, 1);
+    }
+  } else {
+    set_push(&c->partial[SWEPT], s);
+    usable_add(c, 1);
+    vs_store_release_u64(&s->ctl, spanctl_resting());
+  }
+  lock_release(&c->lock);
+}
+
+void mcentral_push_unswept(struct mspan *s) {
+  struct mcentral *c = &vs_central[s->spanclass];
+  lock_acquire(&c->lock);
+  set_remove(&c->full[SWEPT], s);
+  set_push(&c->full[UNSWEPT], s);
+  usable_add(c, 1);
+  lock_release(&c->lock);
+}
+
+void mcentral_lock_all(void) {
+  for (uint32_t i = 0; i < VS_NUM_SPAN_CLASSES; i++) lock_acquire(&vs_central[i].lock);
+}
+
+void mcentral_unlock_all(void) {
+  for (uint32_t i = VS_NUM_SPAN_CLASSES; i > 0; i--) lock_release(&vs_central[i - 1].lock);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The page heap: spans of pages over the arenas, growth from the OS, large blocks, and the return of pages that
+ * stay free (after Go's runtime/mheap.go). One lock guards arenas, span map and page bitmaps.
+ *
+ * Pages of a freed span go back to their arena's bitmap. They go back to the system, highest addresses first, in two
+ * ways: at most every VS_TICK_MS, a free of pages gives those back that have stayed free for a whole tick; and a span
+ * that takes pages not touched before gives back what would make the memory held exceed the recent peak of pages in
+ * use by more than a quarter (as Go's scavenger does on growth, runtime/mgcscavenge.go).
+ *
+ * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
+ *
+ * Up: mcentral, mcache, alloc. Down: arena, pagealloc, mspan, os, lock.
+ * Invariant: a page is used in its bitmap if and only if it belongs to a span. Claims: C1 C3 C5 C6 C10.
+ */
+#ifndef VERISPAN_MHEAP_H
+#define VERISPAN_MHEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "lock.h"
+
+/* The largest block: one page less than 2^45 bytes. */
+#define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
+
+/* Least time between two returns of memory to the system. */
+#define VS_TICK_MS 250u
+
+struct mheap {
+  struct vs_lock lock;
+  uint32_t narenas;
+  uint64_t used_pages;      /* pages of spans */
+  uint64_t peak_pages;      /* most of them since the last tick */
+  uint64_t dirty_pages;     /* pages that may hold memory, used or not */
+  uint64_t freed_since;     /* pages freed since the clock was last read */
+  uint64_t released_bytes;  /* bytes ever returned to the system */
+  uint64_t tick;            /* time of the last tick, milliseconds */
+  uint64_t spans;           /* spans in use */
+};
+
+extern struct mheap vs_heap;
+
+/* The numbers of the arenas, ascending; vs_heap.narenas of them, under the heap lock. */
+extern uint32_t vs_arena_list[VS_ARENA_COUNT];
+
+/* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. */
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl);
+
+/* Returns an empty span that no thread and no list knows. */
+void mheap_free(struct mspan *s);
+
+/* The block of a large span of at least size bytes, aligned to align bytes (a power of two); 0 if the system
+ * refused. size <= VS_MAX_SIZE. *zeroed says whether the caller needs zeros, and then whether it reads as zeros. */
+uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed);
+
+/* Frees the block of a large span. False if another free of it came first. */
+bool mheap_free_large(struct mspan *s);
+
+/* Makes a large span npages long in place, if it can. */
+bool mheap_resize_large(struct mspan *s, uint64_t npages);
+
+/* Returns every free page to the system, however short it has been free. */
+void mheap_trim(void);
+
+#endif
