@@ -88,6 +88,7 @@ static inline uint32_t arena_span_pages(const struct mspan *s) {
 /* Points the heads of pages [first, first + npages) to s: the span that covers them, or vs_empty_span. */
 /*@ requires valid: \valid(a);
     requires bound: first < 8192 && first + npages <= 8192;
+    terminates \true;
     assigns a->head[first .. first + npages - 1] \from s;
     ensures set: \forall integer q; first <= q < first + npages ==> a->head[q] == s;
     ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first <= q < first + npages) ==>
@@ -103,6 +104,7 @@ void arena_set_head(struct heap_arena *a, uint32_t first, uint32_t npages, struc
     requires base: s->base % 8192 == 0;
     requires unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
     requires free: \forall integer q; 0 <= q < 8192 ==> SpanHas(s, q) ==> a->head[q] == &vs_empty_span;
+    terminates \true;
     assigns a->head[0 .. 8191] \from s;
     ensures inv: ArenaInv(a, s->base / 67108864);
     ensures set: \forall integer q; 0 <= q < 8192 ==> SpanHas(s, q) ==> a->head[q] == s;
@@ -116,6 +118,7 @@ void arena_enter(struct heap_arena *a, struct mspan *s);
     requires inv: ArenaInv(a, s->base / 67108864);
     requires base: s->base % 8192 == 0;
     requires mapped: \forall integer q; 0 <= q < 8192 ==> SpanHas(s, q) ==> a->head[q] == s;
+    terminates \true;
     assigns a->head[0 .. 8191] \from &vs_empty_span;
     ensures inv: ArenaInv(a, s->base / 67108864);
     ensures unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;

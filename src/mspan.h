@@ -183,6 +183,7 @@ static inline bool mspan_free(struct mspan *s, uintptr_t addr) {
 /*@ requires valid: \valid_read(s);
     requires inv: MspanInv(s);
     requires range: s->base <= addr < s->base + s->npages * 8192;
+    terminates \true;
     assigns \nothing;
     ensures interior: \result == VS_FAULT_INTERIOR <==> (addr - s->base) % s->elem_size != 0;
     ensures foreign: \result == VS_FAULT_FOREIGN <==> (addr - s->base) % s->elem_size == 0 &&
@@ -201,6 +202,7 @@ enum vs_fault mspan_fault(const struct mspan *s, uintptr_t addr);
 /*@ requires valid: \valid(s);
     requires class: 2 <= spanclass < 2 * VS_NUM_SIZE_CLASSES;
     requires base: base % 8192 == 0 && 8192 <= base <= 0x1000000000000 - 131072;
+    terminates \true;
     assigns s->alloc_cache, s->base, s->elem_size, s->div_mul, s->free_index, s->nkept, s->nelems, s->spanclass,
       s->needzero, s->npages, s->mark_bits[0 .. 15], s->alloc_bits[0 .. 15], s->remote_bits[0 .. 15];
     ensures inv: MspanInv(s);
@@ -216,6 +218,7 @@ void mspan_init(struct mspan *s, uintptr_t base, uint32_t spanclass, bool dirty)
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
     requires empty: s->alloc_cache == 0;
+    terminates \true;
     assigns s->alloc_cache, s->free_index, s->mark_bits[0 .. 15], s->alloc_bits[0 .. 15];
     ensures inv: MspanInv(s);
     ensures hit: \result <==> s->alloc_cache != 0;
@@ -229,6 +232,7 @@ bool mspan_refill(struct mspan *s);
 /* Hands out the lowest available slot, or nelems if there is none. */
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
+    terminates \true;
     assigns s->alloc_cache, s->free_index, s->mark_bits[0 .. 15], s->alloc_bits[0 .. 15];
     ensures inv: MspanInv(s);
     ensures bound: 0 <= \result <= s->nelems;
@@ -245,6 +249,7 @@ uint32_t mspan_next_free(struct mspan *s);
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
     requires remote: MspanRemote(s);
+    terminates \true;
     assigns s->remote_bits[0 .. 15], s->mark_bits[0 .. 15], s->nkept;
     ensures inv: MspanInv(s);
     ensures bound: 0 <= \result <= s->nelems;
@@ -262,6 +267,7 @@ uint32_t mspan_fold(struct mspan *s);
 /* Sweeps: every live slot stays, every other becomes available. */
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
+    terminates \true;
     assigns s->alloc_cache, s->free_index, s->nkept, s->needzero, s->mark_bits[0 .. 15], s->alloc_bits[0 .. 15];
     ensures inv: MspanInv(s);
     ensures live: \forall integer i; 0 <= i < s->nelems ==> (SlotLive(s, i) <==> SlotLive{Pre}(s, i));
