@@ -181,6 +181,8 @@ static inline bool mspan_free(struct mspan *s, uintptr_t addr) {
   //@ assert others: \forall integer i; 0 <= i < 1024 ==> i != slot ==> (SlotFreed(s, i) <==> SlotFreed{Pre}(s, i));
   //@ assert more: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems) + 1;
   s->nkept--;
+  //@ assert still: \forall integer i; 0 <= i < 1024 ==> i != slot ==> (SlotFreed(s, i) <==> SlotFreed{Pre}(s, i));
+  //@ assert again: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems) + 1;
   //@ assert unmarked: Unmarked{Pre,Here}(s);
   //@ assert geom: MspanGeom(s) && MspanIndex(s);
   //@ assert marks: MspanMarks(s);
