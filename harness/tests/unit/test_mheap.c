@@ -17,12 +17,17 @@ static void note(void *context, const char *violation) {
 
 static void sound(void) { assert_int_equal(vs_audit(note, NULL), 0); }
 
-/* Every page of the span says so, and the pages around it do not. */
+/* The pages of the arena that a span starts in say whose they are. */
+static void is_the_span_of_its_pages(struct mspan *s) {
+  for (uint32_t p = 0; p < s->npages && arena_page(s->base) + p < VS_ARENA_PAGES; p++)
+    assert_ptr_equal(arena_span(s->base + (uintptr_t)p * PAGE), s);
+}
+
+/* And the pages around it do not. */
 static void owns_its_pages(struct mspan *s, uint32_t npages) {
   assert_int_equal(s->base % PAGE, 0);
   assert_int_equal(s->npages, npages);
-  for (uint32_t p = 0; p < npages; p++)
-    assert_ptr_equal(arena_span(s->base + (uintptr_t)p * PAGE), s);
+  is_the_span_of_its_pages(s);
   assert_ptr_not_equal(arena_span(s->base - 1), s);
   assert_ptr_not_equal(arena_span(s->base + (uintptr_t)npages * PAGE), s);
 }
@@ -180,9 +185,7 @@ static void random_spans_do_not_overlap(void **state) {
     const uint64_t r = unit_random(&x);
     struct mspan **h = &held[r % SPANS];
     if (*h != NULL) {
-      const uint32_t npages = (*h)->npages;
-      for (uint32_t p = 0; p < npages; p++)
-        assert_ptr_equal(arena_span((*h)->base + (uintptr_t)p * PAGE), *h);
+      is_the_span_of_its_pages(*h);
       if (spanctl_owner((*h)->ctl) == VS_OWNER_LARGE)
         assert_true(mheap_free_large(*h));
       else
@@ -194,6 +197,7 @@ static void random_spans_do_not_overlap(void **state) {
     } else {
       *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3));
       assert_non_null(*h);
+      assert_true(arena_page((*h)->base) + (*h)->npages <= VS_ARENA_PAGES);
     }
     if (k % 3000 == 0) sound();
   }
