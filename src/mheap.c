@@ -6,7 +6,7 @@
 
 struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 
-/* Shortest run worth a system call, and pages freed between two looks at the clock. */
+/* Shortest run of pages worth a system call, and pages freed between two looks at the clock. */
 #define MIN_RELEASE_PAGES 4u
 #define FREES_PER_LOOK 128u
 

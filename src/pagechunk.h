@@ -99,8 +99,7 @@ uint64_t pagechunk_summarize(const uint64_t *map);
     terminates \true;
     assigns map[0 .. 7];
     ensures set: \forall integer i; first <= i < first + npages ==> MapBit(map, i);
-    ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>
-      (MapBit(map, i) <==> MapBit{Pre}(map, i));
+    ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==> MapSame{Pre,Here}(map, i);
 */
 void pagechunk_set(uint64_t *map, uint32_t first, uint32_t npages);
 
@@ -110,8 +109,7 @@ void pagechunk_set(uint64_t *map, uint32_t first, uint32_t npages);
     terminates \true;
     assigns map[0 .. 7];
     ensures clear: \forall integer i; first <= i < first + npages ==> !MapBit(map, i);
-    ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>
-      (MapBit(map, i) <==> MapBit{Pre}(map, i));
+    ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==> MapSame{Pre,Here}(map, i);
 */
 void pagechunk_clear(uint64_t *map, uint32_t first, uint32_t npages);
 
@@ -121,7 +119,7 @@ void pagechunk_clear(uint64_t *map, uint32_t first, uint32_t npages);
     terminates \true;
     assigns \nothing;
     ensures bound: \result <= npages;
-    ensures count: \result == MapCount(map, first, first + npages);
+    ensures count: \result == MapCount(map, first, npages);
 */
 uint32_t pagechunk_count(const uint64_t *map, uint32_t first, uint32_t npages);
 
@@ -133,7 +131,7 @@ uint32_t pagechunk_count(const uint64_t *map, uint32_t first, uint32_t npages);
     terminates \true;
     assigns c->free[0 .. 7], c->dirty[0 .. 7], c->cold[0 .. 7];
     ensures inv: ChunkInv(c);
-    ensures dirty: \result == MapCount{Pre}(&c->dirty[0], first, first + npages);
+    ensures dirty: \result == MapCount{Pre}(&c->dirty[0], first, npages);
     ensures taken: \forall integer i; first <= i < first + npages ==>
       !MapBit(&c->free[0], i) && MapBit(&c->dirty[0], i);
     ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>

@@ -42,6 +42,7 @@ uint32_t pagesum_scan(const uint64_t *sum, uint32_t count, uint32_t capacity, ui
     run = end == capacity ? run + capacity : end;
     i++;
   }
+  //@ assert more: i < count ==> npages <= MergeMax(sum, capacity, i + 1) <= MergeMax(sum, capacity, count);
   *before = run;
   return i;
 }

@@ -304,7 +304,9 @@ enum { MODEL_CHUNKS = 40, MODEL = MODEL_CHUNKS * PAGES };
 
 /* Chunks 0 to 19 end a block, the others begin the next one, behind a gap. */
 static struct { unsigned char used, dirty; } model[MODEL];
-static uint64_t place(uint64_t p) { return (base + 0x2c + p / PAGES + (p >= 20 * PAGES ? 0x40 : 0)) * PAGES + p % PAGES; }
+static uint64_t place(uint64_t p) {
+  return (base + 0x2c + p / PAGES + (p >= 20 * PAGES ? 0x40 : 0)) * PAGES + p % PAGES;
+}
 
 static uint64_t model_run(uint64_t first, uint64_t limit) {
   const uint64_t end = first < 20 * PAGES ? 20 * PAGES : MODEL;
