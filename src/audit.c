@@ -63,7 +63,7 @@ static void audit_span(struct audit *audit, const struct mspan *s, uint32_t aren
 }
 
 /* The pages of an arena. covered: pages at its start that a span of an earlier arena holds. */
-static uint64_t audit_arena(struct audit *audit, uint32_t number, uint64_t covered) {
+VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint32_t number, uint64_t covered) {
   struct heap_arena *a = vs_arena_map[number];
   uint32_t used = 0;
   uint64_t end = covered; /* first page behind the last span seen */

@@ -22,13 +22,17 @@ uint32_t vs_arena_list[VS_ARENA_COUNT];
 /* No limit on what a pass of the scavenger gives back. */
 #define NO_BUDGET UINT64_MAX
 
-static struct heap_arena *mheap_arena(uint32_t number) { return vs_arena_map[number]; }
+/* The functions so marked are called with the heap locked. Page bitmaps and free descriptors are reached through
+ * mheap_arena, and so with the lock. */
+#define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
+
+HEAP_LOCKED static struct heap_arena *mheap_arena(uint32_t number) { return vs_arena_map[number]; }
 
 static uintptr_t arena_base(uint32_t number) { return (uintptr_t)number * VS_ARENA_SIZE; }
 
 /* Enters n fresh arenas from address base into map and list. False, and nothing has changed, if the system refused
  * memory for their metadata. */
-static bool mheap_enter_arenas(uintptr_t base, uint32_t n) {
+HEAP_LOCKED static bool mheap_enter_arenas(uintptr_t base, uint32_t n) {
   uint32_t number = (uint32_t)(base / VS_ARENA_SIZE);
   struct heap_arena *fresh = os_metadata(sizeof(struct heap_arena) * n);
   if (!fresh) return false;
@@ -50,7 +54,7 @@ static bool mheap_enter_arenas(uintptr_t base, uint32_t n) {
 }
 
 /* Grows the heap by n adjacent arenas, the first aligned to align bytes; its number, or VS_ARENA_COUNT. */
-static uint32_t mheap_grow(uint32_t n, size_t align) {
+HEAP_LOCKED static uint32_t mheap_grow(uint32_t n, size_t align) {
   if (n > VS_ARENA_COUNT / 2) return VS_ARENA_COUNT;
   size_t size = (size_t)n * VS_ARENA_SIZE;
   uintptr_t base = os_reserve(size, align > VS_ARENA_SIZE ? align : VS_ARENA_SIZE);
@@ -62,7 +66,7 @@ static uint32_t mheap_grow(uint32_t n, size_t align) {
 
 /* Gives cold pages of an arena back to the system, the highest first, until budget pages have gone; what is left
  * of the budget. */
-static uint64_t mheap_scavenge(uint32_t number, uint64_t budget) {
+HEAP_LOCKED static uint64_t mheap_scavenge(uint32_t number, uint64_t budget) {
   struct page_bitmap *b = &mheap_arena(number)->pages;
   uint32_t npages = 0;
   uint32_t page = pagealloc_cold_run(b, VS_ARENA_PAGES, MIN_RELEASE_PAGES, &npages);
@@ -80,7 +84,7 @@ static uint64_t mheap_scavenge(uint32_t number, uint64_t budget) {
 }
 
 /* After the heap took pages not touched before: bounds the pages that hold memory. */
-static void mheap_bound_free(void) {
+HEAP_LOCKED static void mheap_bound_free(void) {
   uint64_t limit = vs_heap.peak_pages + vs_heap.peak_pages / IDLE_FRACTION + IDLE_PAGES;
   if (vs_heap.dirty_pages <= limit) return;
   uint64_t budget = vs_heap.dirty_pages - limit + vs_heap.peak_pages / (4 * IDLE_FRACTION);
@@ -91,14 +95,14 @@ static void mheap_bound_free(void) {
 }
 
 /* Takes free pages of an arena. How many of them may hold old data. */
-static uint32_t mheap_take_run(uint32_t number, uint32_t first, uint32_t npages) {
+HEAP_LOCKED static uint32_t mheap_take_run(uint32_t number, uint32_t first, uint32_t npages) {
   uint32_t dirty = pagealloc_take(&mheap_arena(number)->pages, first, npages);
   vs_heap.dirty_pages += npages - dirty;
   return dirty;
 }
 
 /* A descriptor for a span of npages pages from page first of arena number on. There is one for each page. */
-static struct mspan *mheap_new_span(uint32_t number, uint32_t first, uint32_t npages) {
+HEAP_LOCKED static struct mspan *mheap_new_span(uint32_t number, uint32_t first, uint32_t npages) {
   struct heap_arena *a = mheap_arena(number);
   struct mspan *s = a->free_span;
   if (s)
@@ -115,7 +119,7 @@ static struct mspan *mheap_new_span(uint32_t number, uint32_t first, uint32_t np
 }
 
 /* Takes npages pages of one arena for a span; NULL if refused. */
-static struct mspan *mheap_take(uint32_t npages, uint32_t align, uint32_t *dirty) {
+HEAP_LOCKED static struct mspan *mheap_take(uint32_t npages, uint32_t align, uint32_t *dirty) {
   uint32_t page = VS_BITMAP_PAGES, number = 0;
   for (uint32_t i = 0; i < vs_heap.narenas && page == VS_BITMAP_PAGES; i++) {
     number = vs_arena_list[i];
@@ -133,7 +137,7 @@ static struct mspan *mheap_take(uint32_t npages, uint32_t align, uint32_t *dirty
 }
 
 /* Whether arenas number .. number + n - 1 exist and are free, the last at least in its first rest pages. */
-static bool mheap_free_arenas(uint32_t number, uint32_t n, uint32_t rest) {
+HEAP_LOCKED static bool mheap_free_arenas(uint32_t number, uint32_t n, uint32_t rest) {
   for (uint32_t i = 0; i < n; i++) {
     struct heap_arena *a = mheap_arena(number + i);
     if (!a) return false;
@@ -144,7 +148,7 @@ static bool mheap_free_arenas(uint32_t number, uint32_t n, uint32_t rest) {
 }
 
 /* Takes npages pages from the start of an arena on, over as many arenas as it needs. */
-static struct mspan *mheap_take_arenas(uint32_t npages, size_t align, uint32_t *dirty) {
+HEAP_LOCKED static struct mspan *mheap_take_arenas(uint32_t npages, size_t align, uint32_t *dirty) {
   uint32_t n = (npages + (VS_ARENA_PAGES - 1)) / VS_ARENA_PAGES;
   uint32_t rest = npages - (n - 1) * VS_ARENA_PAGES;
   uint32_t first = VS_ARENA_COUNT;
@@ -164,7 +168,7 @@ static struct mspan *mheap_take_arenas(uint32_t npages, size_t align, uint32_t *
 }
 
 /* Returns npages pages from address base on, which no span has any more, to their arenas. */
-static void mheap_put(uintptr_t base, uint64_t npages) {
+HEAP_LOCKED static void mheap_put(uintptr_t base, uint64_t npages) {
   while (npages > 0) {
     struct heap_arena *a = mheap_arena((uint32_t)arena_number(base));
     uint32_t page = arena_page(base);
@@ -175,7 +179,7 @@ static void mheap_put(uintptr_t base, uint64_t npages) {
   }
 }
 
-static void mheap_tick(void) {
+HEAP_LOCKED static void mheap_tick(void) {
   vs_heap.freed_since = 0;
   uint64_t now = os_milliseconds();
   if (now - vs_heap.tick < VS_TICK_MS) return;
@@ -190,8 +194,8 @@ static void mheap_tick(void) {
 /* Accounts for and returns the pages of a span that nobody knows any more. */
 static void mheap_release_span(struct mspan *s) {
   uint64_t npages = s->npages;
-  struct heap_arena *a = mheap_arena((uint32_t)arena_number(s->base));
   lock_acquire(&vs_heap.lock);
+  struct heap_arena *a = mheap_arena((uint32_t)arena_number(s->base));
   arena_leave(a, s);
   mheap_put(s->base, npages);
   s->next = a->free_span;
@@ -253,10 +257,10 @@ bool mheap_free_large(struct mspan *s) {
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   uint32_t page = arena_page(s->base);
   if (npages > VS_ARENA_PAGES - page || s->npages > VS_ARENA_PAGES - page) return false;
-  struct heap_arena *a = mheap_arena((uint32_t)arena_number(s->base));
   uint32_t want = (uint32_t)npages, have = s->npages;
   bool done = true;
   lock_acquire(&vs_heap.lock);
+  struct heap_arena *a = mheap_arena((uint32_t)arena_number(s->base));
   if (want < have) {
     arena_set_head(a, page + want, have - want, &vs_empty_span);
     mheap_put(s->base + (uintptr_t)want * VS_PAGE_SIZE, have - want);
