@@ -83,7 +83,7 @@ static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
 }
 
 /* The pages of an arena. covered: pages at its start that a span of an earlier arena holds. */
-static uint64_t audit_arena(struct audit *audit, uint32_t number, uint64_t covered) {
+VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint32_t number, uint64_t covered) {
   struct heap_arena *a = vs_arena_map[number];
   uint64_t end = covered; /* first page behind the last span seen */
   for (uint32_t page = 0; page < VS_ARENA_PAGES; page++) {
@@ -119,7 +119,7 @@ static bool audit_summaries(uint32_t number) {
 }
 
 /* The arenas of a block. covered: as in audit_arena. */
-static uint64_t audit_block(struct audit *audit, uint32_t number, uint64_t covered) {
+VS_REQUIRES(vs_heap.lock) static uint64_t audit_block(struct audit *audit, uint32_t number, uint64_t covered) {
   uint32_t first = number * (VS_LEVEL2_PAGES / VS_ARENA_PAGES);
   if (!audit_summaries(number)) audit_fail(audit, "summary that is not that of its pages", first, 0);
   for (uint32_t arena = first; arena < first + VS_LEVEL2_PAGES / VS_ARENA_PAGES; arena++)

@@ -21,13 +21,17 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 /* No limit on what a pass of the scavenger gives back. */
 #define NO_BUDGET UINT64_MAX
 
-static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
+/* The functions so marked are called with the heap locked. Chunks and free descriptors are reached through
+ * pagealloc and mheap_arena, and so with the lock. */
+#define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
+
+HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
 static uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
 
 /* Enters n fresh arenas from page first into the map. False, and nothing has changed, if the system refused memory for
  * their metadata. */
-static bool mheap_enter_arenas(uint64_t first, uint32_t n) {
+HEAP_LOCKED static bool mheap_enter_arenas(uint64_t first, uint32_t n) {
   if (!pagealloc_provide(first, (uint64_t)n * VS_ARENA_PAGES)) return false;
   struct heap_arena *fresh = os_metadata(sizeof(struct heap_arena) * n);
   if (!fresh) return false;
@@ -41,7 +45,7 @@ static bool mheap_enter_arenas(uint64_t first, uint32_t n) {
 }
 
 /* Grows the heap by the arenas that npages pages need, the first aligned to align bytes; its page, or VS_NO_PAGE. */
-static uint64_t mheap_grow(uint32_t npages, size_t align) {
+HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
   uint32_t n = npages / VS_ARENA_PAGES + (npages % VS_ARENA_PAGES != 0);
   size_t size = (size_t)n * VS_ARENA_SIZE;
   uintptr_t base = os_reserve(size, align > VS_ARENA_SIZE ? align : VS_ARENA_SIZE);
@@ -53,7 +57,7 @@ static uint64_t mheap_grow(uint32_t npages, size_t align) {
 
 /* Gives cold pages of the chunk that starts at page back to the system, the highest first, until budget pages have
  * gone; what is left of the budget. */
-static uint64_t mheap_scavenge(uint64_t page, uint64_t budget) {
+HEAP_LOCKED static uint64_t mheap_scavenge(uint64_t page, uint64_t budget) {
   struct page_chunk *c = pagealloc_chunk(page);
   uint32_t npages = 0;
   uint32_t first = pagechunk_last_run(c->cold, VS_CHUNK_PAGES, MIN_RELEASE_PAGES, &npages);
@@ -70,7 +74,7 @@ static uint64_t mheap_scavenge(uint64_t page, uint64_t budget) {
 }
 
 /* Gives free pages back to the system, however short they have been free: the highest first, budget of them. */
-static void mheap_give_back(uint64_t budget) {
+HEAP_LOCKED static void mheap_give_back(uint64_t budget) {
   uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
   while (page < VS_NO_PAGE && budget > 0) {
     pagealloc_age(page, MIN_RELEASE_PAGES);
@@ -80,14 +84,14 @@ static void mheap_give_back(uint64_t budget) {
 }
 
 /* After the heap took pages not touched before: bounds the pages that hold memory. */
-static void mheap_bound_free(void) {
+HEAP_LOCKED static void mheap_bound_free(void) {
   uint64_t limit = vs_heap.peak_pages + vs_heap.peak_pages / IDLE_FRACTION + IDLE_PAGES;
   if (vs_heap.dirty_pages > limit)
     mheap_give_back(vs_heap.dirty_pages - limit + vs_heap.peak_pages / (4 * IDLE_FRACTION));
 }
 
 /* A descriptor for a span of npages pages from page first on. Each arena has one for each of its pages. */
-static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
+HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
   struct heap_arena *a = mheap_arena(first);
   struct mspan *s = a->free_span;
   if (s)
@@ -104,7 +108,7 @@ static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
 }
 
 /* Takes free pages. How many of them may hold old data. */
-static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
+HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
   uint64_t dirty = pagealloc_take(first, npages);
   vs_heap.dirty_pages += npages - dirty;
   return dirty;
@@ -112,7 +116,7 @@ static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
 
 /* The lowest free place for a span of npages pages that starts at a multiple of align pages; for align > 1, the first
  * such place in the lowest run that has one wherever it starts. VS_NO_PAGE if there is none. */
-static uint64_t mheap_fit(uint32_t npages, uint64_t align) {
+HEAP_LOCKED static uint64_t mheap_fit(uint32_t npages, uint64_t align) {
   uint64_t page = pagealloc_find(npages);
   if (page == VS_NO_PAGE || page % align == 0) return page;
   page = pagealloc_find(npages + align - 1);
@@ -121,7 +125,7 @@ static uint64_t mheap_fit(uint32_t npages, uint64_t align) {
 
 /* The lowest free place for a span of npages pages in one arena; where that run crosses a border, the first such place
  * in the lowest run that has one wherever the border is. VS_NO_PAGE if there is none. */
-static uint64_t mheap_fit_arena(uint32_t npages) {
+HEAP_LOCKED static uint64_t mheap_fit_arena(uint32_t npages) {
   uint64_t page = pagealloc_find(npages);
   if (page == VS_NO_PAGE || page % VS_ARENA_PAGES + npages <= VS_ARENA_PAGES) return page;
   page = pagealloc_find(2 * (uint64_t)npages - 1);
@@ -130,7 +134,7 @@ static uint64_t mheap_fit_arena(uint32_t npages) {
 }
 
 /* Takes pages for a span, from page on if it is one, and else from new arenas; NULL if refused. */
-static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, uint64_t *dirty) {
+HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, uint64_t *dirty) {
   if (page == VS_NO_PAGE) page = mheap_grow(npages, align);
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
@@ -139,7 +143,7 @@ static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, ui
   return s;
 }
 
-static void mheap_tick(void) {
+HEAP_LOCKED static void mheap_tick(void) {
   vs_heap.freed_since = 0;
   uint64_t now = os_milliseconds();
   if (now - vs_heap.tick < VS_TICK_MS) return;
@@ -156,8 +160,8 @@ static void mheap_tick(void) {
 /* Accounts for and returns the pages of a span that nobody knows any more. */
 static void mheap_release_span(struct mspan *s) {
   uint64_t npages = s->npages, first = s->base / VS_PAGE_SIZE;
-  struct heap_arena *a = mheap_arena(first);
   lock_acquire(&vs_heap.lock);
+  struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
   pagealloc_put(first, npages);
   s->next = a->free_span;
@@ -215,7 +219,7 @@ bool mheap_free_large(struct mspan *s) {
 }
 
 /* The pages of the arena that a large span starts in between its pages from and to: their span is s, or none. */
-static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t to, struct mspan *head) {
+HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t to, struct mspan *head) {
   uint64_t page = arena_page(s->base);
   uint64_t first = page + from < VS_ARENA_PAGES ? page + from : VS_ARENA_PAGES;
   uint64_t end = page + to < VS_ARENA_PAGES ? page + to : VS_ARENA_PAGES;

@@ -46,27 +46,28 @@ struct mheap {
 };
 
 extern struct mheap vs_heap;
+extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
 
 /* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. */
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl);
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) VS_EXCLUDES(vs_heap.lock);
 
 /* Returns an empty span that no thread and no list knows. */
-void mheap_free(struct mspan *s);
+void mheap_free(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
 /* The block of a large span of at least size bytes, aligned to align bytes (a power of two); 0 if the system
  * refused. size <= VS_MAX_SIZE. *zeroed says whether the caller needs zeros, and then whether it reads as zeros. */
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed);
+uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) VS_EXCLUDES(vs_heap.lock);
 
 /* Frees the block of a large span. False if another free of it came first. */
-bool mheap_free_large(struct mspan *s);
+bool mheap_free_large(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
 /* Makes a large span npages long in place, if it can. */
-bool mheap_resize_large(struct mspan *s, uint64_t npages);
+bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
 /* Whether the page of any address has been part of the heap's spans and may hold their data. Takes no lock. */
 bool mheap_is_dirty(uintptr_t addr);
 
 /* Returns every free page to the system, however short it has been free. */
-void mheap_trim(void);
+void mheap_trim(void) VS_EXCLUDES(vs_heap.lock);
 
 #endif
