@@ -169,11 +169,24 @@ static uint32_t pagealloc_top(uint64_t x, uint64_t n) {
   return top == 0 ? VS_WORD_BITS : top - 1;
 }
 
+/* How many blocks start below page end: they are the first in the list. */
+static uint32_t pagealloc_blocks_below(uint64_t end) {
+  uint32_t low = 0, high = vs_pages.nblocks;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if ((uint64_t)vs_pages.number[middle] * VS_LEVEL2_PAGES < end)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 uint64_t pagealloc_idle_chunk(uint64_t end) {
-  for (uint32_t i = vs_pages.nblocks; i > 0; i--) {
-    uint64_t base = (uint64_t)vs_pages.number[i - 1] * VS_LEVEL2_PAGES;
-    if (base >= end) continue;
-    uint32_t k = pagealloc_top(vs_pages.block[vs_pages.number[i - 1]]->idle, (end - base) / VS_CHUNK_PAGES);
+  for (uint32_t i = pagealloc_blocks_below(end); i > 0; i--) {
+    uint32_t number = vs_pages.number[i - 1];
+    uint64_t base = (uint64_t)number * VS_LEVEL2_PAGES;
+    uint32_t k = pagealloc_top(vs_pages.block[number]->idle, (end - base) / VS_CHUNK_PAGES);
     if (k < VS_BLOCK_CHUNKS) return base + (uint64_t)k * VS_CHUNK_PAGES;
   }
   return VS_NO_PAGE;
