@@ -299,9 +299,26 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
   return dirty;
 }
 
-void pagechunk_released(struct page_chunk *c, uint32_t first, uint32_t npages) {
+/* Makes pages [first, first + npages) neither dirty nor cold. */
+/*@ requires valid: \valid(c);
+    requires bound: first <= 512 && npages <= 512 - first;
+    terminates \true;
+    assigns c->dirty[0 .. 7], c->cold[0 .. 7];
+    ensures clean: \forall integer i; first <= i < first + npages ==>
+      !MapBit(&c->dirty[0], i) && !MapBit(&c->cold[0], i);
+    ensures dirty: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>
+      MapSame{Pre,Here}(&c->dirty[0], i);
+    ensures cold: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>
+      MapSame{Pre,Here}(&c->cold[0], i);
+*/
+static void pagechunk_clean(struct page_chunk *c, uint32_t first, uint32_t npages) {
   pagechunk_clear(c->dirty, first, npages);
+  //@ assert same: \forall integer w; 0 <= w < 8 ==> c->cold[w] == \at(c->cold[w], Pre);
   pagechunk_clear(c->cold, first, npages);
+}
+
+void pagechunk_released(struct page_chunk *c, uint32_t first, uint32_t npages) {
+  pagechunk_clean(c, first, npages);
   /*@ assert cold: \forall integer i; 0 <= i < 512 ==> MapBit(&c->cold[0], i) ==>
         !(first <= i < first + npages) && MapBit{Pre}(&c->cold[0], i); */
   //@ assert free: \forall integer i; 0 <= i < 512 ==> MapBit(&c->cold[0], i) ==> MapBit(&c->free[0], i);
