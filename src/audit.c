@@ -38,10 +38,10 @@ static bool audit_bits(const struct mspan *s) {
     bool mark = bits_test(vs_load_relaxed_u64(&s->mark_bits[word]), bit);
     bool cached = word == s->free_index / VS_WORD_BITS && bits_test(s->alloc_cache, bit);
     if (mark && !alloc) return false;
-    if (cached && !mark) return false;
+    if (cached && (mark || slot >= s->nelems)) return false;
     if (slot < s->free_index + VS_WORD_BITS && !alloc) return false;
     if (slot >= s->nelems && (!alloc || mark)) return false;
-    freed += alloc && !mark && slot < s->nelems;
+    freed += alloc && !mark && !cached && slot < s->nelems;
   }
   return freed == mspan_freed(s);
 }

@@ -23,9 +23,8 @@ enum vs_fault mspan_fault(const struct mspan *s, uintptr_t addr) {
   if (product % 4294967296u >= s->div_mul) return VS_FAULT_INTERIOR;
   if (slot >= s->nelems) return VS_FAULT_FOREIGN;
   uint32_t word = slot / VS_WORD_BITS, bit = slot % VS_WORD_BITS;
-  bool marked = bits_test(vs_load_relaxed_u64(&s->mark_bits[word]), bit);
-  bool cached = word == s->free_index / VS_WORD_BITS && bits_test(s->alloc_cache, bit);
-  if (marked) return cached ? VS_FAULT_NOT_LIVE : VS_OK;
+  if (bits_test(vs_load_relaxed_u64(&s->mark_bits[word]), bit)) return VS_OK;
+  if (word == s->free_index / VS_WORD_BITS && bits_test(s->alloc_cache, bit)) return VS_FAULT_NOT_LIVE;
   return bits_test(s->alloc_bits[word], bit) ? VS_FAULT_DOUBLE_FREE : VS_FAULT_NOT_LIVE;
 }
 
@@ -37,32 +36,31 @@ enum vs_fault mspan_fault(const struct mspan *s, uintptr_t addr) {
     requires empty: s->alloc_cache == 0;
     requires bound: 64 * word < s->nelems;
     requires skipped: \forall integer i; 0 <= i < 64 * word ==> AllocBit(s, i);
-    assigns s->alloc_cache, s->free_index, s->mark_bits[word], s->alloc_bits[word];
+    assigns s->alloc_cache, s->free_index, s->alloc_bits[word];
     ensures inv: MspanInv(s);
     ensures index: s->free_index == 64 * word;
     ensures hit: \forall integer i; 64 * word <= i < 64 * word + 64 ==> (SlotCached(s, i) <==> SlotFree{Pre}(s, i));
     ensures zero: s->alloc_cache == 0 ==> \old(s->alloc_bits[word]) == VS_WORD_ONES;
     ensures frame: \forall integer i; 0 <= i < s->nelems ==>
-      (SlotAvailable(s, i) <==> SlotFree{Pre}(s, i)) && (SlotLive(s, i) <==> MarkBit{Pre}(s, i)) &&
+      (SlotAvailable(s, i) <==> SlotFree{Pre}(s, i)) && (SlotLive(s, i) <==> SlotLive{Pre}(s, i)) &&
       (SlotFreed(s, i) <==> SlotFreed{Pre}(s, i));
 */
 static void mspan_load_word(struct mspan *s, uint32_t word) {
   uint64_t free = bits_not(s->alloc_bits[word]);
-  uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[word]);
-  vs_store_relaxed_u64(&s->mark_bits[word], marks | free);
   s->alloc_bits[word] = VS_WORD_ONES;
   s->alloc_cache = free;
   s->free_index = word * VS_WORD_BITS;
   //@ assert index: s->free_index / 64 == word;
+  //@ assert mark: \forall integer i; 0 <= i < 1024 ==> (MarkBit(s, i) <==> MarkBit{Pre}(s, i));
   /*@ assert here: \forall integer i; 0 <= i < 1024 ==> i / 64 == word ==> AllocBit(s, i) &&
-        (MarkBit(s, i) <==> MarkBit{Pre}(s, i) || !AllocBit{Pre}(s, i)) &&
         (SlotCached(s, i) <==> !AllocBit{Pre}(s, i)); */
   /*@ assert other: \forall integer i; 0 <= i < 1024 ==> i / 64 != word ==> !SlotCached(s, i) &&
-        (MarkBit(s, i) <==> MarkBit{Pre}(s, i)) && (AllocBit(s, i) <==> AllocBit{Pre}(s, i)); */
+        (AllocBit(s, i) <==> AllocBit{Pre}(s, i)); */
+  //@ assert before: \forall integer i; 0 <= i < 1024 ==> !SlotCached{Pre}(s, i);
   //@ assert freed: \forall integer i; 0 <= i < 1024 ==> (SlotFreed(s, i) <==> SlotFreed{Pre}(s, i));
   //@ assert geom: MspanGeom(s) && MspanIndex(s);
   //@ assert marks: MspanMarks(s);
-  //@ assert cached: \forall integer i; 0 <= i < 1024 ==> SlotCached(s, i) ==> MarkBit(s, i);
+  //@ assert cached: \forall integer i; 0 <= i < 1024 ==> SlotCached(s, i) ==> i < s->nelems && !MarkBit(s, i);
   //@ assert bits: MspanBits(s);
   //@ assert same: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems);
   //@ assert count: MspanCount(s);
@@ -93,18 +91,6 @@ uint32_t mspan_next_free(struct mspan *s) {
   return mspan_take(s);
 }
 
-/* The live slots of a word: marked, and not cached. */
-/*@ requires valid: \valid_read(s);
-    requires index: MspanIndex(s);
-    requires bound: word < 16;
-    assigns \nothing;
-    ensures exact: \forall integer j; 0 <= j < 64 ==> (Bit(\result, j) <==> SlotLive(s, 64 * word + j));
-*/
-static inline uint64_t mspan_live(const struct mspan *s, uint32_t word) {
-  uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[word]);
-  return word == s->free_index / VS_WORD_BITS ? marks & bits_not(s->alloc_cache) : marks;
-}
-
 /* Folds one word. The remote bits of slots that were not live. */
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
@@ -120,9 +106,8 @@ static inline uint64_t mspan_live(const struct mspan *s, uint32_t word) {
 static uint64_t mspan_fold_word(struct mspan *s, uint32_t word) {
   uint64_t freed = vs_exchange_u64(&s->remote_bits[word], 0);
   uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[word]);
-  uint64_t live = mspan_live(s, word);
-  uint64_t dead = freed & live;
-  //@ assert live: \forall integer j; 0 <= j < 64 ==> (Bit(live, j) <==> SlotLive{Pre}(s, 64 * word + j));
+  uint64_t dead = freed & marks;
+  //@ assert live: \forall integer j; 0 <= j < 64 ==> (Bit(marks, j) <==> SlotLive{Pre}(s, 64 * word + j));
   //@ assert freed: \forall integer j; 0 <= j < 64 ==> (Bit(freed, j) <==> RemoteBit{Pre}(s, 64 * word + j));
   /*@ assert dead: \forall integer i; 0 <= i < 1024 ==> i / 64 == word ==>
         (Bit(dead, i % 64) <==> RemoteBit{Pre}(s, i) && SlotLive{Pre}(s, i)); */
@@ -134,7 +119,6 @@ static uint64_t mspan_fold_word(struct mspan *s, uint32_t word) {
   //@ assert other: \forall integer i; 0 <= i < 1024 ==> i / 64 != word ==> (MarkBit(s, i) <==> MarkBit{Pre}(s, i));
   //@ assert cached: \forall integer i; 0 <= i < 1024 ==> (SlotCached(s, i) <==> SlotCached{Pre}(s, i));
   //@ assert less: \forall integer i; 0 <= i < 1024 ==> MarkBit(s, i) ==> MarkBit{Pre}(s, i);
-  //@ assert kept: \forall integer i; 0 <= i < 1024 ==> SlotCached(s, i) ==> MarkBit(s, i);
   //@ assert word: FreedInWord{Pre,Here}(s, word, dead);
   //@ assert all: WordCount(dead, word, s->nelems) == BitCount(dead, 64);
   //@ assert more: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems) + BitCount(dead, 64);
@@ -198,12 +182,6 @@ static inline uint64_t mspan_tail(const struct mspan *s, uint32_t last) {
 void mspan_sweep(struct mspan *s) {
   //@ assert unused: \forall integer i; s->nelems <= i < 1024 ==> AllocBit(s, i) && !SlotLive(s, i);
   uint32_t last = mspan_words(s) - 1;
-  uint32_t cached = s->free_index / VS_WORD_BITS;
-  uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[cached]);
-  vs_store_relaxed_u64(&s->mark_bits[cached], marks & bits_not(s->alloc_cache));
-  //@ assert live: \forall integer i; 0 <= i < 1024 ==> (MarkBit(s, i) <==> SlotLive{Pre}(s, i));
-  //@ assert alloc: \forall integer w; 0 <= w < 16 ==> s->alloc_bits[w] == \at(s->alloc_bits[w], Pre);
-  //@ assert still: MspanGeom(s);
   if (s->nkept != s->nelems) s->needzero = 1;
   uint32_t word = 0;
   /*@ loop invariant bound: 0 <= word <= last + 1;

@@ -5,21 +5,22 @@
  * A slot is in one of four states, told by its alloc bit, its mark bit and the cached word:
  *
  *   free    alloc 0, mark 0   handed out by a later word of this span
- *   cached  alloc 1, mark 1   bit set in alloc_cache: next to be handed out
+ *   cached  alloc 1, mark 0   bit set in alloc_cache: next to be handed out
  *   live    alloc 1, mark 1   handed out
- *   freed   alloc 1, mark 0   available after the next sweep, and not before
+ *   freed   alloc 1, mark 0   not cached: available after the next sweep, and not before
  *
- * free_index is the first slot of the word in alloc_cache, a multiple of 64. Loading a word takes all its free
- * slots into the cache and marks them, so that malloc touches nothing but the cache; bits past nelems are
- * set in alloc_bits and clear in mark_bits, so that no slot past the end is ever cached or freed. This is Go's
- * freeindex, allocCache and allocBits (runtime/mbitmap.go, malloc.go 1.20) with the shifted cache replaced by
- * a fixed one: spec/decisions/0002-fixed-cache-word.md says how S1 to S5 of Go's rules read here.
+ * A slot is marked if and only if it is live, so that any thread can tell a live block by one bit
+ * (spec/decisions/0007-marked-is-live.md). free_index is the first slot of the word in alloc_cache, a multiple of
+ * 64. Loading a word takes all its free slots into the cache; bits past nelems are set in alloc_bits and clear in
+ * mark_bits, so that no slot past the end is ever cached or freed. This is Go's freeindex, allocCache and allocBits
+ * (runtime/mbitmap.go, malloc.go 1.20) with the shifted cache replaced by a fixed one:
+ * spec/decisions/0002-fixed-cache-word.md says how S1 to S5 of Go's rules read here.
  *
  * The owner of a span alone calls these functions, except mspan_slot and mspan_index, which read fields that
  * do not change while the span is in use. Addresses are integers; user memory is never touched.
  *
  * Up: mcache, mcentral, mheap, alloc. Down: bits, sizeclass, atomic.
- * Invariant: MspanInv, nkept == nelems - #{slot: alloc and not mark} and the states above (spec/mspan.acsl).
+ * Invariant: MspanInv, nkept == nelems - #{slot: freed} and the states above (spec/mspan.acsl).
  * Claims: C1 C2 C3 C4 C6 C7 C8.
  */
 #ifndef VERISPAN_MSPAN_H
@@ -60,7 +61,7 @@ struct mspan {
   uint8_t spanclass;                    /* size class * 2 + noscan */
   uint8_t needzero;                     /* a free slot may hold old data */
   uint32_t npages;                      /* length in pages */
-  uint64_t mark_bits[VS_SPAN_WORDS];    /* survives the next sweep; written by the owner, read by all */
+  uint64_t mark_bits[VS_SPAN_WORDS];    /* live: survives the next sweep; written by the owner, read by all */
   uint64_t alloc_bits[VS_SPAN_WORDS];   /* not free, as of the last sweep or the loading of the word */
   uint64_t remote_bits[VS_SPAN_WORDS];  /* freed by another thread, not yet folded in; atomic */
   struct mspan *next;                   /* in a queue of partial spans, a central set or an inbox */
@@ -111,10 +112,10 @@ static inline uint32_t mspan_index(const struct mspan *s, uintptr_t addr) {
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
     requires cached: s->alloc_cache != 0;
-    assigns s->alloc_cache;
+    assigns s->alloc_cache, s->mark_bits[s->free_index / 64];
     ensures inv: MspanInv(s);
     ensures bound: 0 <= \result < s->nelems;
-    ensures fresh: SlotCached{Pre}(s, \result) && SlotLive(s, \result);
+    ensures fresh: SlotCached{Pre}(s, \result) && !SlotLive{Pre}(s, \result) && SlotLive(s, \result);
     ensures first: \forall integer i; 0 <= i < \result ==> !SlotAvailable{Pre}(s, i);
     ensures frame: \forall integer i; 0 <= i < s->nelems ==> i != \result ==>
       (SlotCached(s, i) <==> SlotCached{Pre}(s, i)) && (SlotFree(s, i) <==> SlotFree{Pre}(s, i)) &&
@@ -122,19 +123,28 @@ static inline uint32_t mspan_index(const struct mspan *s, uintptr_t addr) {
 */
 static inline uint32_t mspan_take(struct mspan *s) {
   uint64_t cache = s->alloc_cache;
+  uint32_t first = s->free_index;
   uint32_t bit = bits_ctz(cache);
+  uint32_t word = first / VS_WORD_BITS;
   //@ assert word: s->free_index == 64 * (s->free_index / 64);
   //@ assert slot: (s->free_index + bit) / 64 == s->free_index / 64 && (s->free_index + bit) % 64 == bit;
   //@ assert cached: SlotCached(s, s->free_index + bit);
   //@ assert bound: s->free_index + bit < s->nelems;
-  s->alloc_cache = bits_clear(cache, bit);
-  //@ assert same: BitmapsSame{Pre,Here}(s);
-  //@ assert unmarked: Unmarked{Pre,Here}(s);
+  s->alloc_cache = bits_flip(cache, bit);
+  vs_store_relaxed_u64(&s->mark_bits[word], bits_set(vs_load_relaxed_u64(&s->mark_bits[word]), bit));
+  //@ assert alloc: \forall integer i; 0 <= i < 1024 ==> (AllocBit(s, i) <==> AllocBit{Pre}(s, i));
+  /*@ assert mark: \forall integer i; 0 <= i < 1024 ==>
+        (MarkBit(s, i) <==> MarkBit{Pre}(s, i) || i == s->free_index + bit); */
+  /*@ assert cache: \forall integer i; 0 <= i < 1024 ==>
+        (SlotCached(s, i) <==> SlotCached{Pre}(s, i) && i != s->free_index + bit); */
+  //@ assert taken: Taken{Pre,Here}(s, s->free_index + bit);
+  //@ assert freed: \forall integer i; 0 <= i < 1024 ==> (SlotFreed(s, i) <==> SlotFreed{Pre}(s, i));
+  //@ assert same: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems);
   //@ assert geom: MspanGeom(s) && MspanIndex(s);
   //@ assert marks: MspanMarks(s);
   //@ assert bits: MspanBits(s);
   //@ assert count: MspanCount(s);
-  return s->free_index + bit;
+  return first + bit;
 }
 
 /* Frees the block at addr; the owner's path and the body of free. False if addr is not the start of a live
@@ -162,13 +172,13 @@ static inline bool mspan_free(struct mspan *s, uintptr_t addr) {
   uint32_t word = slot / VS_WORD_BITS, bit = slot % VS_WORD_BITS;
   uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[word]);
   if (!bits_test(marks, bit)) return false;
-  if (VS_UNLIKELY(bits_test(s->alloc_cache, bit)) && word == s->free_index / VS_WORD_BITS) return false;
   //@ assert live: SlotLive(s, slot) && slot < s->nelems;
-  //@ assert start: SlotLive{Pre}(s, (addr - s->base) / s->elem_size);
   vs_store_relaxed_u64(&s->mark_bits[word], bits_clear(marks, bit));
+  //@ assert based: s->base == \at(s->base, Pre);
   //@ assert alloc: \forall integer i; 0 <= i < 1024 ==> (AllocBit(s, i) <==> AllocBit{Pre}(s, i));
   //@ assert frame: \forall integer i; 0 <= i < 1024 ==> i != slot ==> (MarkBit(s, i) <==> MarkBit{Pre}(s, i));
-  //@ assert freed: SlotFreed(s, slot);
+  //@ assert freed: SlotFreed(s, slot) && !SlotFreed{Pre}(s, slot);
+  //@ assert others: \forall integer i; 0 <= i < 1024 ==> i != slot ==> (SlotFreed(s, i) <==> SlotFreed{Pre}(s, i));
   //@ assert more: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems) + 1;
   s->nkept--;
   //@ assert unmarked: Unmarked{Pre,Here}(s);
@@ -219,7 +229,7 @@ void mspan_init(struct mspan *s, uintptr_t base, uint32_t spanclass, bool dirty)
     requires inv: MspanInv(s);
     requires empty: s->alloc_cache == 0;
     terminates \true;
-    assigns s->alloc_cache, s->free_index, s->mark_bits[0 .. 15], s->alloc_bits[0 .. 15];
+    assigns s->alloc_cache, s->free_index, s->alloc_bits[0 .. 15];
     ensures inv: MspanInv(s);
     ensures hit: \result <==> s->alloc_cache != 0;
     ensures full: !\result ==> \forall integer i; 0 <= i < s->nelems ==> !SlotAvailable(s, i);
@@ -268,7 +278,7 @@ uint32_t mspan_fold(struct mspan *s);
 /*@ requires valid: \valid(s);
     requires inv: MspanInv(s);
     terminates \true;
-    assigns s->alloc_cache, s->free_index, s->nkept, s->needzero, s->mark_bits[0 .. 15], s->alloc_bits[0 .. 15];
+    assigns s->alloc_cache, s->free_index, s->nkept, s->needzero, s->alloc_bits[0 .. 15];
     ensures inv: MspanInv(s);
     ensures live: \forall integer i; 0 <= i < s->nelems ==> (SlotLive(s, i) <==> SlotLive{Pre}(s, i));
     ensures available: \forall integer i; 0 <= i < s->nelems ==> (SlotAvailable(s, i) <==> !SlotLive{Pre}(s, i));

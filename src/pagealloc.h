@@ -12,7 +12,7 @@
  *
  * Levels 0 to 2 stand complete in memory that reads as zeros until touched. What is below an entry of level 2, two
  * levels of summaries and 64 chunks, is a block, and exists where the heap has been: an entry without a block is 0, and
- * no search goes below it (spec/decisions/0007-tree-below-256-mib.md).
+ * no search goes below it (spec/decisions/0008-tree-below-256-mib.md).
  *
  * A search goes down one path, over 8 entries a level; taking and freeing pages write the path up. The cost depends
  * on neither the number of spans nor the size of the heap. Everything here needs the heap lock.

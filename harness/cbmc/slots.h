@@ -22,8 +22,8 @@ static struct slot slot_look(const struct mspan *s, uint32_t i) {
                       .remote = (s->remote_bits[w] >> bit & 1) == 1};
   return slot;
 }
-static bool slot_live(struct slot s) { return s.mark && !s.cached; }
-static bool slot_freed(struct slot s) { return s.alloc && !s.mark; }
+static bool slot_live(struct slot s) { return s.mark; }
+static bool slot_freed(struct slot s) { return s.alloc && !s.mark && !s.cached; }
 static bool slot_available(struct slot s) { return !s.alloc || s.cached; }
 
 /* The bits of word w that stand for no slot. */
@@ -39,7 +39,7 @@ static bool word_ok(const struct mspan *s, uint32_t w) {
   uint64_t alloc = s->alloc_bits[w], mark = s->mark_bits[w], none = beyond(s, w);
   return (mark & ~alloc) == 0 && (none & ~alloc) == 0 && (none & mark) == 0 &&
          (w > s->free_index / 64 || alloc == VS_WORD_ONES) &&
-         (w != s->free_index / 64 || (s->alloc_cache & ~mark) == 0);
+         (w != s->free_index / 64 || (s->alloc_cache & (mark | none)) == 0);
 }
 static bool index_ok(const struct mspan *s) {
   return s->nelems >= 1 && s->nelems <= VS_MAX_SLOTS && s->free_index % 64 == 0 &&

@@ -13,6 +13,7 @@ int main(void) {
   CHECK(bits_test(x, i) == bit(x, i), "test");
   CHECK(bit(bits_set(x, i), j) == (bit(x, j) || j == i), "set");
   CHECK(bit(bits_clear(x, i), j) == (bit(x, j) && j != i), "clear");
+  CHECK(bit(bits_flip(x, i), j) == (bit(x, j) != (j == i)), "flip");
   CHECK(bit(bits_not(x), j) == !bit(x, j), "not");
   CHECK(bit(bits_below(n), j) == (j < n), "below");
   REACHED_IF(n == 64, "all bits below");

@@ -157,7 +157,7 @@ int main(void) {
   ASSUME((cached | freed | remote) < 8 && (cached & freed) == 0 && (cached & remote) == 0 &&
          (freed & remote) == 0);
   span_private.alloc_cache = cached;
-  span.mark_bits[0] = 7 & ~freed;
+  span.mark_bits[0] = 7 & ~(freed | cached);
   span.remote_bits[0] = remote;
   span_private.nkept = SLOTS - (uint32_t)((freed & 1) + (freed >> 1 & 1) + (freed >> 2 & 1));
   uint32_t place =
@@ -206,7 +206,7 @@ __CPROVER_ASYNC_2:
   CHECK(!(active && queued), "in-one-place");
   CHECK(ctl != spanctl_resting_full(HOME) || span.remote_bits[0] == 0, "lost-wake-up");
   for (uint32_t i = 0; i < SLOTS; i++) {
-    bool kept = (span.mark_bits[0] & ~span_private.alloc_cache & ~span.remote_bits[0]) >> i & 1;
+    bool kept = (span.mark_bits[0] & ~span.remote_bits[0]) >> i & 1;
     CHECK(kept || live[i] == 0, "live-slot-recyclable");
     CHECK(!kept || live[i] == 1, "freed-slot-lost");
   }

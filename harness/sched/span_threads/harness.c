@@ -305,6 +305,7 @@ static void put_span(void) {
   for (uint32_t i = 0; i < SLOTS; i++) {
     if (start.slot[i] == CACHED) {
       span->alloc_cache |= bits_one(i);
+      span->mark_bits[0] &= ~bits_one(i);
     } else if (start.slot[i] == FREED) {
       span->mark_bits[0] &= ~bits_one(i);
       span->nkept--;

@@ -355,15 +355,29 @@ static void never_allocated_slot_other_thread(void) {
   in_thread(free_in_thread, last);
 }
 
-/* Known gap: a slot of the word that the owner has cached is marked though nobody has it. Another
- * thread's free of it is taken for a good one, and frees it from whoever gets it next. */
-static void gap_cached_slot_other_thread(void) {
+/* A slot of the word that the owner has cached, which malloc hands out next. */
+static void cached_slot_other_thread(void) {
   enum { SIZE = 1792 };
   char *p = block(SIZE), *q = block(SIZE);
   must(q - p == SIZE, "two blocks side by side");
   announce(q + SIZE);
   in_thread(free_in_thread, q + SIZE);
-  go_on_allocating(SIZE);
+}
+
+/* The same slot after it was freed and swept: a double free by another thread. */
+static void cached_again_other_thread(void) {
+  enum { SIZE = 1792, COUNT = 2000 };
+  static char *p[COUNT];
+  for (size_t i = 0; i < COUNT; i++) p[i] = block(SIZE);
+  for (size_t i = 0; i < COUNT; i++) t_free(p[i]);
+  for (size_t n = 0; n < COUNT; n++) {
+    char *next = (char *)block(SIZE) + SIZE;
+    for (size_t i = n; i < COUNT; i++)
+      if (p[i] == next) {
+        announce(next);
+        in_thread(free_in_thread, next);
+      }
+  }
 }
 
 /* 8192 = 170 * 48 + 32: the last 32 bytes of a page of 48-byte blocks belong to none. */
@@ -551,7 +565,8 @@ static const struct misuse {
     CASE(foreign_other_thread, "F"),
     CASE(never_allocated_slot, "N"),
     CASE(never_allocated_slot_other_thread, "N"),
-    CASE(gap_cached_slot_other_thread, "N"),
+    CASE(cached_slot_other_thread, "N"),
+    CASE(cached_again_other_thread, "D"),
     CASE(tail_of_span, "F"),
     CASE(tail_of_span_realloc, "F"),
     CASE(tail_of_span_other_thread, "F"),

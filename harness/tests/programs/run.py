@@ -88,7 +88,7 @@ def git(cwd, lib):
     log = call("-C", clone, "log", "-p", "--stat", "--all", "--format=fuller")
     objects = call("-C", clone, "rev-list", "--objects", "--all")
     grep = call("-C", clone, "grep", "-n", "malloc")
-    if log.count(b"\ncommit ") < 1:
+    if not log.startswith(b"commit "):
         raise Failure("no history to work on")
     return b"\n".join([fsck, log, objects, grep])
 

@@ -50,7 +50,7 @@ static void agree(void) {
     const int alloc = bits_test(f.s.alloc_bits[i / 64], i % 64);
     const int cached = i / 64 == f.s.free_index / 64 && bits_test(f.s.alloc_cache, i % 64);
     const enum slot_state have = cached ? AVAILABLE : mark ? LIVE : alloc ? FREED : AVAILABLE;
-    if (have != f.slot[i] || (mark && !alloc) || (cached && !mark))
+    if (have != f.slot[i] || (mark && !alloc) || (cached && mark))
       fail_msg("slot %u of %u: model %d, mark %d alloc %d cached %d", i, f.n, (int)f.slot[i], mark,
                alloc, cached);
   }
