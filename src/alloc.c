@@ -48,10 +48,7 @@ void heap_fault(const struct mspan *s, uintptr_t p, const char *function) {
 
 /* What is wrong with an address that lies in no span: its page was freed, or it never was ours. */
 static _Noreturn void heap_fault_page(uintptr_t p, const char *function) {
-  uint64_t number = arena_number(p);
-  struct heap_arena *a = number < VS_ARENA_COUNT ? vs_arena_map[number] : 0;
-  uint32_t page = arena_page(p);
-  bool dirty = a && bits_test(a->pages.dirty[page / VS_WORD_BITS], page % VS_WORD_BITS);
+  bool dirty = mheap_is_dirty(p);
   os_fatal(function, dirty ? "double free" : "not a block of this heap", p);
 }
 

@@ -20,7 +20,6 @@
 #include <stdint.h>
 
 #include "mspan.h"
-#include "pagealloc.h"
 
 #define VS_ARENA_PAGES 8192u
 #define VS_ARENA_SIZE 67108864u
@@ -31,7 +30,6 @@ struct heap_arena {
   struct mspan span[VS_ARENA_PAGES];  /* descriptors: no more spans than pages */
   struct mspan *free_span;            /* descriptors given back, linked by next */
   uint32_t nspans;                    /* descriptors ever handed out: those below */
-  struct page_bitmap pages;           /* which pages are in use, dirty, cold */
 };
 
 #include "../spec/arena.acsl"

@@ -22,17 +22,23 @@ __thread uint32_t vs_tls_tag __attribute__((tls_model("initial-exec"))) = NO_TAG
 #define PARKED_LOOKS 4u
 
 static struct vs_lock list_lock = VS_LOCK_INIT;
-static struct mcache *by_id[VS_MAX_MCACHES];  /* id -> mcache */
-static uint32_t parked[VS_MAX_MCACHES];       /* ids of parked mcaches, the last parked last */
-static uint32_t nparked, ncaches, next_look;
-static pthread_key_t exit_key;
-static bool have_exit_key;
+static struct mcache *by_id[VS_MAX_MCACHES] VS_GUARDED_BY(list_lock);  /* id -> mcache */
+static uint32_t parked[VS_MAX_MCACHES] VS_GUARDED_BY(list_lock);  /* ids of parked mcaches, the last parked last */
+static uint32_t nparked VS_GUARDED_BY(list_lock);                 /* read atomically without the lock */
+static uint32_t ncaches VS_GUARDED_BY(list_lock);                 /* read atomically without the lock */
+static uint32_t next_look VS_GUARDED_BY(list_lock);
+static pthread_key_t exit_key;  /* does not change once have_exit_key is set */
+static bool have_exit_key VS_GUARDED_BY(list_lock);
 
 /* This thread has parked its mcache on exit. A destructor that runs later may still allocate: it then gets an
  * mcache for one block only, as nothing would park it afterwards. */
 static __thread bool exiting __attribute__((tls_model("initial-exec")));
 
 uint32_t mcache_count(void) { return __atomic_load_n(&ncaches, __ATOMIC_RELAXED); }
+
+/* The mcache that a control word names. Without the lock: the entry was written before the id was in any control word,
+ * and does not change. */
+VS_LOCK_UNCHECKED static struct mcache *mcache_home(uint32_t id) { return by_id[id]; }
 
 static void queue_push(struct mcache *c, struct mspan *s) {
   struct mcache_queue *q = &c->partial[s->spanclass];
@@ -84,7 +90,7 @@ void mcache_notify(struct mspan *s) {
   if (owner == VS_OWNER_NONE)
     mcentral_push_unswept(s);
   else
-    ownership_push(&by_id[owner]->inbox, s);
+    ownership_push(&mcache_home(owner)->inbox, s);
 }
 
 /* Puts the exhausted active span away. Whether it was swept instead, and has slots again. */
@@ -101,7 +107,7 @@ static bool mcache_retire(struct mcache *c, struct mspan *s) {
 }
 
 /* Gives the queued spans of a parked mcache to the central lists, the empty ones to the heap. */
-static void mcache_flush(struct mcache *c) {
+VS_REQUIRES(list_lock) static void mcache_flush(struct mcache *c) {
   mcache_drain_inbox(c);
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES && c->nqueued > 0; spc++) {
     struct mspan *s;
@@ -152,8 +158,8 @@ static void mcache_exit(void *holder) {
   lock_release(&list_lock);
 }
 
-/* A fresh mcache, with the list locked; NULL if the system refused. */
-static struct mcache *mcache_make(void) {
+/* A fresh mcache; NULL if the system refused. */
+VS_REQUIRES(list_lock) static struct mcache *mcache_make(void) {
   if (ncaches + 1 >= VS_MAX_MCACHES) return 0;
   struct mcache *c = os_metadata(sizeof *c);
   if (!c) return 0;
@@ -169,6 +175,7 @@ static struct mcache *mcache_acquire(void) {
   struct mcache *c = 0;
   lock_acquire(&list_lock);
   if (!have_exit_key) have_exit_key = pthread_key_create(&exit_key, mcache_exit) == 0;
+  bool parks = have_exit_key && !exiting;
   if (nparked > 0) {
     c = by_id[parked[nparked - 1]];
     __atomic_store_n(&nparked, nparked - 1, __ATOMIC_RELAXED);
@@ -179,7 +186,7 @@ static struct mcache *mcache_acquire(void) {
   if (!c) return 0;
   vs_tls_mcache = c;
   vs_tls_tag = spanctl_tag(c->id);
-  if (have_exit_key && !exiting) (void)pthread_setspecific(exit_key, c);
+  if (parks) (void)pthread_setspecific(exit_key, c);
   return c;
 }
 
@@ -228,13 +235,13 @@ void mcache_emptied(struct mspan *s) {
   mheap_free(s);
 }
 
-void mcache_before_fork(void) {
+void mcache_before_fork(void) VS_ACQUIRES(list_lock, vs_role_central, vs_heap.lock) {
   lock_acquire(&list_lock);
   mcentral_lock_all();
   lock_acquire(&vs_heap.lock);
 }
 
-void mcache_after_fork(void) {
+void mcache_after_fork(void) VS_RELEASES(list_lock, vs_role_central, vs_heap.lock) {
   lock_release(&vs_heap.lock);
   mcentral_unlock_all();
   lock_release(&list_lock);

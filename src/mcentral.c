@@ -12,14 +12,22 @@ struct mcentral vs_central[VS_NUM_SPAN_CLASSES] = {
 #define SWEPT (VS_SWEEPGEN / 2u % 2u)
 #define UNSWEPT (1u - SWEPT)
 
-static void set_push(struct mspan **set, struct mspan *s) {
+/* The role is no lock: nothing in them shows that it is taken. */
+VS_LOCK_UNCHECKED static void mcentral_lock(struct mcentral *c) VS_ACQUIRES(c->lock, vs_role_central) {
+  lock_acquire(&c->lock);
+}
+VS_LOCK_UNCHECKED static void mcentral_unlock(struct mcentral *c) VS_RELEASES(c->lock, vs_role_central) {
+  lock_release(&c->lock);
+}
+
+static void set_push(struct mspan **set, struct mspan *s) VS_REQUIRES(vs_role_central) {
   s->prev = 0;
   s->next = *set;
   if (s->next) s->next->prev = s;
   *set = s;
 }
 
-static void set_remove(struct mspan **set, struct mspan *s) {
+static void set_remove(struct mspan **set, struct mspan *s) VS_REQUIRES(vs_role_central) {
   if (s->prev)
     s->prev->next = s->next;
   else
@@ -29,14 +37,14 @@ static void set_remove(struct mspan **set, struct mspan *s) {
   s->prev = 0;
 }
 
-static struct mspan *set_pop(struct mspan **set) {
+static struct mspan *set_pop(struct mspan **set) VS_REQUIRES(vs_role_central) {
   struct mspan *s = *set;
   if (s) set_remove(set, s);
   return s;
 }
 
-/* Counts a span into or out of the sets that mcentral_cache_span_try takes from, with the lock held. */
-static void usable_add(struct mcentral *c, int change) {
+/* Counts a span into or out of the sets that mcentral_cache_span_try takes from. */
+static void usable_add(struct mcentral *c, int change) VS_REQUIRES(c->lock, vs_role_central) {
   vs_store_relaxed_u64(&c->usable, c->usable + (uint64_t)(int64_t)change);
 }
 
@@ -48,11 +56,11 @@ void mspan_fold_or_die(struct mspan *s) {
 struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner) {
   struct mcentral *c = &vs_central[spanclass];
   if (vs_load_relaxed_u64(&c->usable) == 0) return 0;
-  lock_acquire(&c->lock);
+  mcentral_lock(c);
   struct mspan *s = set_pop(&c->partial[SWEPT]);
   if (!s) s = set_pop(&c->full[UNSWEPT]);
   if (s) usable_add(c, -1);
-  lock_release(&c->lock);
+  mcentral_unlock(c);
   if (s) vs_store_release_u64(&s->ctl, spanctl_owned(owner));
   return s;
 }
@@ -67,7 +75,7 @@ void mcentral_uncache_span(struct mspan *s) {
   mspan_fold_or_die(s);
   if (mspan_freed(s) != 0) mspan_sweep(s);
   bool full = s->alloc_cache == 0 && !mspan_refill(s);
-  lock_acquire(&c->lock);
+  mcentral_lock(c);
   if (full) {
     set_push(&c->full[SWEPT], s);
     vs_store_seq_u64(&s->ctl, spanctl_resting_full(VS_OWNER_NONE));
@@ -82,22 +90,23 @@ void mcentral_uncache_span(struct mspan *s) {
     usable_add(c, 1);
     vs_store_release_u64(&s->ctl, spanctl_resting());
   }
-  lock_release(&c->lock);
+  mcentral_unlock(c);
 }
 
 void mcentral_push_unswept(struct mspan *s) {
   struct mcentral *c = &vs_central[s->spanclass];
-  lock_acquire(&c->lock);
+  mcentral_lock(c);
   set_remove(&c->full[SWEPT], s);
   set_push(&c->full[UNSWEPT], s);
   usable_add(c, 1);
-  lock_release(&c->lock);
+  mcentral_unlock(c);
 }
 
-void mcentral_lock_all(void) {
+/* All of them at once: not checked inside, the checker tells no two locks of an array apart. */
+VS_LOCK_UNCHECKED void mcentral_lock_all(void) {
   for (uint32_t i = 0; i < VS_NUM_SPAN_CLASSES; i++) lock_acquire(&vs_central[i].lock);
 }
 
-void mcentral_unlock_all(void) {
+VS_LOCK_UNCHECKED void mcentral_unlock_all(void) {
   for (uint32_t i = VS_NUM_SPAN_CLASSES; i > 0; i--) lock_release(&vs_central[i - 1].lock);
 }

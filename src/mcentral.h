@@ -22,9 +22,10 @@
 
 struct mcentral {
   struct vs_lock lock;
-  struct mspan *partial[2];
-  struct mspan *full[2];
-  uint64_t usable; /* spans in the partial swept and full unswept sets; read without the lock */
+  struct mspan *partial[2] VS_GUARDED_BY(vs_role_central);
+  struct mspan *full[2] VS_GUARDED_BY(vs_role_central);
+  /* Spans in the partial swept and full unswept sets; read atomically without the lock. */
+  uint64_t usable VS_GUARDED_BY(vs_role_central);
 };
 
 /* One per span class. */
@@ -32,19 +33,19 @@ extern struct mcentral vs_central[VS_NUM_SPAN_CLASSES];
 
 /* Takes a span of the class that has a slot to hand out, or failing that an empty new one, and gives it to
  * owner. NULL if the system refused memory. */
-struct mspan *mcentral_cache_span(uint32_t spanclass, uint32_t owner);
+struct mspan *mcentral_cache_span(uint32_t spanclass, uint32_t owner) VS_EXCLUDES(vs_role_central);
 
 /* The same, but never grows the heap. */
-struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner);
+struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner) VS_EXCLUDES(vs_role_central);
 
 /* Gives up a span that the caller owns and that is in no queue. */
-void mcentral_uncache_span(struct mspan *s);
+void mcentral_uncache_span(struct mspan *s) VS_EXCLUDES(vs_role_central);
 
 /* Files a full span that the caller has just moved to d = -2. */
-void mcentral_push_unswept(struct mspan *s);
+void mcentral_push_unswept(struct mspan *s) VS_EXCLUDES(vs_role_central);
 
 /* Locks and unlocks every central list, for fork. */
-void mcentral_lock_all(void);
-void mcentral_unlock_all(void);
+void mcentral_lock_all(void) VS_ACQUIRES(vs_role_central);
+void mcentral_unlock_all(void) VS_RELEASES(vs_role_central);
 
 #endif

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The page heap: spans of pages over the arenas, growth from the OS, large blocks, and the return of pages that
- * stay free (after Go's runtime/mheap.go). One lock guards arenas, span map and page bitmaps.
+ * stay free (after Go's runtime/mheap.go). One lock guards arenas, span map and page allocator.
  *
- * Pages of a freed span go back to their arena's bitmap. They go back to the system, highest addresses first, in two
+ * Pages of a freed span go back to the page allocator. They go back to the system, highest addresses first, in two
  * ways: at most every VS_TICK_MS, a free of pages gives those back that have stayed free for a whole tick; and a span
  * that takes pages not touched before gives back what would make the memory held exceed the recent peak of pages in
  * use by more than a quarter (as Go's scavenger does on growth, runtime/mgcscavenge.go).
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
+ * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
+ * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
+ *
  * Up: mcentral, mcache, alloc. Down: arena, pagealloc, mspan, os, lock.
- * Invariant: a page is used in its bitmap if and only if it belongs to a span. Claims: C1 C3 C5 C6 C10.
+ * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span. Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
 #define VERISPAN_MHEAP_H
@@ -22,6 +25,7 @@
 
 #include "arena.h"
 #include "lock.h"
+#include "pagealloc.h"
 
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
@@ -42,27 +46,28 @@ struct mheap {
 };
 
 extern struct mheap vs_heap;
-
-/* The numbers of the arenas, ascending; vs_heap.narenas of them, under the heap lock. */
-extern uint32_t vs_arena_list[VS_ARENA_COUNT];
+extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
 
 /* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. */
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl);
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) VS_EXCLUDES(vs_heap.lock);
 
 /* Returns an empty span that no thread and no list knows. */
-void mheap_free(struct mspan *s);
+void mheap_free(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
 /* The block of a large span of at least size bytes, aligned to align bytes (a power of two); 0 if the system
  * refused. size <= VS_MAX_SIZE. *zeroed says whether the caller needs zeros, and then whether it reads as zeros. */
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed);
+uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) VS_EXCLUDES(vs_heap.lock);
 
 /* Frees the block of a large span. False if another free of it came first. */
-bool mheap_free_large(struct mspan *s);
+bool mheap_free_large(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
 /* Makes a large span npages long in place, if it can. */
-bool mheap_resize_large(struct mspan *s, uint64_t npages);
+bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
+
+/* Whether the page of any address has been part of the heap's spans and may hold their data. Takes no lock. */
+bool mheap_is_dirty(uintptr_t addr);
 
 /* Returns every free page to the system, however short it has been free. */
-void mheap_trim(void);
+void mheap_trim(void) VS_EXCLUDES(vs_heap.lock);
 
 #endif

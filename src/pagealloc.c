@@ -1,126 +1,200 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The page bitmap of an arena. See pagealloc.h. */
+ * The tree of summaries over the chunks. See pagealloc.h. */
 #include "pagealloc.h"
 
-#include "bits.h"
+#include "os.h"
 
-/* The first page at or after from whose bit in map, flipped by flip, is set; VS_BITMAP_PAGES if none. */
-static uint32_t pagealloc_next(const uint64_t *map, uint64_t flip, uint32_t from) {
-  uint32_t word = from / VS_WORD_BITS;
-  if (word >= VS_BITMAP_WORDS) return VS_BITMAP_PAGES;
-  uint64_t bits = (map[word] ^ flip) & ~bits_below(from % VS_WORD_BITS);
-  while (bits == 0) {
-    word++;
-    if (word == VS_BITMAP_WORDS) return VS_BITMAP_PAGES;
-    bits = map[word] ^ flip;
+struct page_alloc vs_pages;
+
+static uint64_t pagealloc_min(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* The part of pages [page, end) in the chunk of page. */
+static uint32_t pagealloc_here(uint64_t page, uint64_t end) {
+  return (uint32_t)pagealloc_min(VS_CHUNK_PAGES - page % VS_CHUNK_PAGES, end - page);
+}
+
+bool pagealloc_is_free(uint64_t page) {
+  if (!vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
+  uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
+  return bits_test(pagealloc_chunk(page)->free[p / VS_WORD_BITS], p % VS_WORD_BITS);
+}
+
+/* ---- summaries: each level from the one below, for pages [first, last] whose bits have changed ---- */
+
+static void pagealloc_update4(uint64_t first, uint64_t last) {
+  for (uint64_t i = first / VS_CHUNK_PAGES; i <= last / VS_CHUNK_PAGES; i++) {
+    struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
+    b->level4[i % VS_BLOCK_CHUNKS] = pagechunk_summarize(b->chunk[i % VS_BLOCK_CHUNKS].free);
   }
-  return word * VS_WORD_BITS + bits_ctz(bits);
 }
 
-/* One more than the last page below end whose bit in map, flipped by flip, is set; 0 if none. */
-static uint32_t pagealloc_last(const uint64_t *map, uint64_t flip, uint32_t end) {
-  uint32_t word = end / VS_WORD_BITS;
-  uint64_t bits = word < VS_BITMAP_WORDS ? (map[word] ^ flip) & bits_below(end % VS_WORD_BITS) : 0;
-  while (bits == 0) {
-    if (word == 0) return 0;
-    word--;
-    bits = map[word] ^ flip;
+static void pagealloc_update3(uint64_t first, uint64_t last) {
+  for (uint64_t i = first / VS_LEVEL3_PAGES; i <= last / VS_LEVEL3_PAGES; i++) {
+    struct page_block *b = vs_pages.block[i / VS_SUM_CHILDREN];
+    uint64_t k = i % VS_SUM_CHILDREN;
+    b->level3[k] = pagesum_merge(&b->level4[k * VS_SUM_CHILDREN], VS_CHUNK_PAGES);
   }
-  return (word + 1) * VS_WORD_BITS - (uint32_t)__builtin_clzll(bits);
 }
 
-/* The bits of word that stand for pages of [first, end). */
-static uint64_t pagealloc_mask(uint32_t word, uint32_t first, uint32_t end) {
-  uint32_t start = word * VS_WORD_BITS;
-  uint32_t low = first > start ? first - start : 0;
-  uint32_t high = end - start < VS_WORD_BITS ? end - start : VS_WORD_BITS;
-  return bits_below(high) & ~bits_below(low);
+static void pagealloc_update2(uint64_t first, uint64_t last) {
+  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++)
+    vs_pages.level2[i] = pagesum_merge(vs_pages.block[i]->level3, VS_LEVEL3_PAGES);
 }
 
-void pagealloc_init(struct page_bitmap *b) {
-  for (uint32_t word = 0; word < VS_BITMAP_WORDS; word++) {
-    b->used[word] = 0;
-    b->dirty[word] = 0;
-    b->cold[word] = 0;
+static void pagealloc_update1(uint64_t first, uint64_t last) {
+  for (uint64_t i = first / VS_LEVEL1_PAGES; i <= last / VS_LEVEL1_PAGES; i++)
+    vs_pages.level1[i] = pagesum_merge(&vs_pages.level2[i * VS_SUM_CHILDREN], VS_LEVEL2_PAGES);
+}
+
+static void pagealloc_update0(uint64_t first, uint64_t last) {
+  for (uint64_t i = first / VS_LEVEL0_PAGES; i <= last / VS_LEVEL0_PAGES; i++)
+    vs_pages.level0[i] = pagesum_merge(&vs_pages.level1[i * VS_SUM_CHILDREN], VS_LEVEL1_PAGES);
+}
+
+static void pagealloc_update(uint64_t first, uint64_t npages) {
+  uint64_t last = first + npages - 1;
+  pagealloc_update4(first, last);
+  pagealloc_update3(first, last);
+  pagealloc_update2(first, last);
+  pagealloc_update1(first, last);
+  pagealloc_update0(first, last);
+}
+
+/* ---- growth ---- */
+
+/* Enters a block into the list of blocks. */
+static void pagealloc_list(uint32_t number) {
+  uint32_t at = vs_pages.nblocks++;
+  for (; at > 0 && vs_pages.number[at - 1] > number; at--) vs_pages.number[at] = vs_pages.number[at - 1];
+  vs_pages.number[at] = number;
+}
+
+bool pagealloc_provide(uint64_t first, uint64_t npages) {
+  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= (first + npages - 1) / VS_LEVEL2_PAGES; i++) {
+    if (vs_pages.block[i]) continue;
+    vs_pages.block[i] = os_metadata(sizeof(struct page_block));
+    if (!vs_pages.block[i]) return false;
+    pagealloc_list((uint32_t)i);
   }
-  b->free_pages = VS_BITMAP_PAGES;
-  b->max_run = VS_BITMAP_PAGES;
-  b->first_free = 0;
+  return true;
 }
 
-uint32_t pagealloc_run(const struct page_bitmap *b, uint32_t first, uint32_t limit) {
-  uint32_t end = pagealloc_next(b->used, 0, first);
-  return end - first < limit ? end - first : limit;
+/* Sets the free bits of pages [first, first + npages), and brings the summaries up to date. */
+static void pagealloc_set_free(uint64_t first, uint64_t npages) {
+  uint64_t end = first + npages;
+  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
+    pagechunk_set(pagealloc_chunk(page)->free, (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
+  if (first < vs_pages.search) vs_pages.search = first;
+  pagealloc_update(first, npages);
 }
 
-uint32_t pagealloc_find(struct page_bitmap *b, uint32_t npages, uint32_t align) {
-  if (npages > b->max_run) return VS_BITMAP_PAGES;
-  uint32_t longest = 0;
-  uint32_t page = pagealloc_next(b->used, VS_WORD_ONES, b->first_free);
-  b->first_free = page;
-  while (page < VS_BITMAP_PAGES) {
-    uint32_t end = pagealloc_next(b->used, 0, page);
-    uint32_t aligned = (page + align - 1) & ~(align - 1);
-    if (aligned < end && end - aligned >= npages) return aligned;
-    if (end - page > longest) longest = end - page;
-    page = pagealloc_next(b->used, VS_WORD_ONES, end);
+void pagealloc_grow(uint64_t first, uint64_t npages) {
+  uint32_t end0 = (uint32_t)((first + npages - 1) / VS_LEVEL0_PAGES + 1);
+  if (vs_pages.end0 == 0) vs_pages.search = first;
+  if (end0 > vs_pages.end0) vs_pages.end0 = end0;
+  pagealloc_set_free(first, npages);
+}
+
+/* ---- search ---- */
+
+/* One step of a search: over count entries of a level, of capacity pages each, the first of which starts at *page.
+ * True if the search ends here: *page is the start of a run of npages, or VS_NO_PAGE. False if the run is in
+ * the entry that starts at *page. */
+static bool pagealloc_step(const uint64_t *sum, uint32_t count, uint32_t capacity, uint64_t npages, uint64_t *page) {
+  uint64_t before = 0;
+  uint32_t i = pagesum_scan(sum, count, capacity, npages, &before);
+  *page += (uint64_t)i * capacity;
+  if (i == count) {
+    *page = VS_NO_PAGE;
+    return true;
   }
-  b->max_run = longest;
-  return VS_BITMAP_PAGES;
+  if (before + pagesum_start(sum[i]) < npages) return false;
+  *page -= before;
+  return true;
 }
 
-uint32_t pagealloc_take(struct page_bitmap *b, uint32_t first, uint32_t npages) {
-  uint32_t end = first + npages;
-  uint32_t dirty = 0;
-  for (uint32_t word = first / VS_WORD_BITS; word * VS_WORD_BITS < end; word++) {
-    uint64_t mask = pagealloc_mask(word, first, end);
-    dirty += bits_count(b->dirty[word] & mask);
-    b->used[word] |= mask;
-    b->dirty[word] |= mask;
-    b->cold[word] &= ~mask;
+uint64_t pagealloc_find(uint64_t npages) {
+  uint32_t first = (uint32_t)(vs_pages.search / VS_LEVEL0_PAGES);
+  if (first >= vs_pages.end0) return VS_NO_PAGE;
+  uint64_t page = (uint64_t)first * VS_LEVEL0_PAGES;
+  if (pagealloc_step(&vs_pages.level0[first], vs_pages.end0 - first, VS_LEVEL0_PAGES, npages, &page)) return page;
+  if (pagealloc_step(&vs_pages.level1[page / VS_LEVEL1_PAGES], VS_SUM_CHILDREN, VS_LEVEL1_PAGES, npages, &page))
+    return page;
+  if (pagealloc_step(&vs_pages.level2[page / VS_LEVEL2_PAGES], VS_SUM_CHILDREN, VS_LEVEL2_PAGES, npages, &page))
+    return page;
+  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
+  if (pagealloc_step(b->level3, VS_SUM_CHILDREN, VS_LEVEL3_PAGES, npages, &page)) return page;
+  uint64_t chunk = page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
+  if (pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, &page)) return page;
+  return page + pagechunk_find(pagealloc_chunk(page)->free, (uint32_t)npages);
+}
+
+uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
+  uint64_t page = first, end = pagealloc_min(first + limit, VS_NO_PAGE);
+  while (page < end && pagealloc_is_free(page)) {
+    uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
+    page += pagechunk_next_clear(pagealloc_chunk(page)->free, p) - p;
   }
-  b->free_pages -= npages;
-  if (first == b->first_free) b->first_free = end;
+  return pagealloc_min(page, end) - first;
+}
+
+/* ---- taking and returning pages ---- */
+
+uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
+  uint64_t end = first + npages, dirty = 0;
+  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
+    dirty += pagechunk_take(pagealloc_chunk(page), (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
+  if (first == vs_pages.search) vs_pages.search = end;
+  pagealloc_update(first, npages);
   return dirty;
 }
 
-void pagealloc_put(struct page_bitmap *b, uint32_t first, uint32_t npages) {
-  uint32_t end = first + npages;
-  for (uint32_t word = first / VS_WORD_BITS; word * VS_WORD_BITS < end; word++)
-    b->used[word] &= ~pagealloc_mask(word, first, end);
-  b->free_pages += npages;
-  if (first < b->first_free) b->first_free = first;
-  uint32_t run = first - pagealloc_last(b->used, 0, first) + pagealloc_run(b, first, VS_BITMAP_PAGES);
-  if (run > b->max_run) b->max_run = run;
+static void pagealloc_mark_idle(uint64_t page) {
+  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
+  b->idle = bits_set(b->idle, (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS));
 }
 
-uint32_t pagealloc_cold_run(const struct page_bitmap *b, uint32_t end, uint32_t min, uint32_t *npages) {
-  uint32_t stop = pagealloc_last(b->cold, 0, end);
-  while (stop > 0) {
-    uint32_t start = pagealloc_last(b->cold, VS_WORD_ONES, stop);
-    if (stop - start >= min) {
-      *npages = stop - start;
-      return start;
-    }
-    stop = pagealloc_last(b->cold, 0, start);
-  }
-  return VS_BITMAP_PAGES;
+void pagealloc_put(uint64_t first, uint64_t npages) {
+  uint64_t end = first + npages;
+  for (uint64_t page = first; page < end; page += pagealloc_here(page, end)) pagealloc_mark_idle(page);
+  pagealloc_set_free(first, npages);
 }
 
-void pagealloc_released(struct page_bitmap *b, uint32_t first, uint32_t npages) {
-  uint32_t end = first + npages;
-  for (uint32_t word = first / VS_WORD_BITS; word * VS_WORD_BITS < end; word++) {
-    uint64_t mask = pagealloc_mask(word, first, end);
-    b->dirty[word] &= ~mask;
-    b->cold[word] &= ~mask;
-  }
+/* ---- pages to give back ---- */
+
+/* The highest set bit of x below bit n, or 64. */
+static uint32_t pagealloc_top(uint64_t x, uint64_t n) {
+  uint32_t top = (uint32_t)pagealloc_min(n, VS_WORD_BITS);
+  while (top > 0 && !bits_test(x, top - 1)) top--;
+  return top == 0 ? VS_WORD_BITS : top - 1;
 }
 
-uint32_t pagealloc_age(struct page_bitmap *b) {
-  uint32_t count = 0;
-  for (uint32_t word = 0; word < VS_BITMAP_WORDS; word++) {
-    b->cold[word] = b->dirty[word] & ~b->used[word];
-    count += bits_count(b->cold[word]);
+/* How many blocks start below page end: they are the first in the list. */
+static uint32_t pagealloc_blocks_below(uint64_t end) {
+  uint32_t low = 0, high = vs_pages.nblocks;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if ((uint64_t)vs_pages.number[middle] * VS_LEVEL2_PAGES < end)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  return count;
+  return low;
+}
+
+uint64_t pagealloc_idle_chunk(uint64_t end) {
+  for (uint32_t i = pagealloc_blocks_below(end); i > 0; i--) {
+    uint32_t number = vs_pages.number[i - 1];
+    uint64_t base = (uint64_t)number * VS_LEVEL2_PAGES;
+    uint32_t k = pagealloc_top(vs_pages.block[number]->idle, (end - base) / VS_CHUNK_PAGES);
+    if (k < VS_BLOCK_CHUNKS) return base + (uint64_t)k * VS_CHUNK_PAGES;
+  }
+  return VS_NO_PAGE;
+}
+
+void pagealloc_age(uint64_t page, uint32_t min) {
+  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
+  uint32_t k = (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS);
+  pagechunk_age(&b->chunk[k]);
+  if (pagechunk_find(b->chunk[k].cold, min) == VS_CHUNK_PAGES) b->idle = bits_clear(b->idle, k);
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page bitmap of an arena: which pages are in use, which hold old data, which stayed free a while.
+ * The page allocator: which pages of the 48-bit address space are free, and where the first run of them is that is
+ * long enough (Go's runtime/mpagealloc.go). Pages are numbered by address / 8192; a chunk has 512 of them.
  *
- * First fit in address order, with one summary (an upper bound of the longest free run) for the whole arena;
- * Go's radix summaries (runtime/mpagealloc.go) are the page heap's own issue. A page is
+ * Summaries of chunks form a radix tree of five levels, by 14, 3, 3, 3 and 3 bits of the address:
  *
- *   used   it belongs to a span
- *   dirty  its memory may hold old data, and is resident; a page that is not dirty reads as zeros
- *   cold   free and dirty since the last tick of the scavenger
+ *   level      0      1      2      3     4
+ *   entries    2^14   2^17   2^20   2^23  2^26
+ *   pages of   2^21   2^18   2^15   2^12  2^9
+ *   an entry   16 GiB 2 GiB  256 MiB 32 MiB 4 MiB
  *
- * Page numbers count from the start of the arena. Everything here needs the heap lock.
+ * Levels 0 to 2 stand complete in memory that reads as zeros until touched. What is below an entry of level 2, two
+ * levels of summaries and 64 chunks, is a block, and exists where the heap has been: an entry without a block is 0, and
+ * no search goes below it (spec/decisions/0008-tree-below-256-mib.md).
  *
- * Up: arena, mheap. Down: bits.
- * Invariant: cold pages are free and dirty; free_pages counts the pages not used; no free run is longer
- * than max_run. Claims: C10.
+ * A search goes down one path, over 8 entries a level; taking and freeing pages write the path up. The cost depends
+ * on neither the number of spans nor the size of the heap. Everything here needs the heap lock.
+ *
+ * Up: mheap, audit. Down: pagechunk, pagesum, os.
+ * Invariant: each summary is that of its pages; no page below search is free. Claims: C3 C10.
  */
 #ifndef VERISPAN_PAGEALLOC_H
 #define VERISPAN_PAGEALLOC_H
@@ -21,42 +26,76 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VS_BITMAP_PAGES 8192u
-#define VS_BITMAP_WORDS 128u
+#include "pagechunk.h"
 
-struct page_bitmap {
-  uint64_t used[VS_BITMAP_WORDS];
-  uint64_t dirty[VS_BITMAP_WORDS];
-  uint64_t cold[VS_BITMAP_WORDS];
-  uint32_t free_pages; /* pages not used */
-  uint32_t max_run;    /* no free run is longer */
-  uint32_t first_free; /* no free page is below */
+/* The pages of the address space; as the number of a page, none. */
+#define VS_NO_PAGE 34359738368u
+
+/* Entries of the levels that are complete; level 2 has as many entries as there can be blocks. */
+#define VS_LEVEL0 16384u
+#define VS_LEVEL1 131072u
+#define VS_LEVEL2 1048576u
+
+/* Pages of an entry of each level. */
+#define VS_LEVEL0_PAGES 2097152u
+#define VS_LEVEL1_PAGES 262144u
+#define VS_LEVEL2_PAGES 32768u
+#define VS_LEVEL3_PAGES 4096u
+
+#define VS_BLOCK_CHUNKS 64u
+
+/* 256 MiB of address space: what is below an entry of level 2. */
+struct page_block {
+  uint64_t level3[8];
+  uint64_t level4[VS_BLOCK_CHUNKS];
+  uint64_t idle; /* bit k: chunk k may have pages to give back */
+  struct page_chunk chunk[VS_BLOCK_CHUNKS];
 };
 
-/* Makes all pages free, none dirty. */
-void pagealloc_init(struct page_bitmap *b);
+struct page_alloc {
+  uint64_t level0[VS_LEVEL0];
+  uint64_t level1[VS_LEVEL1];
+  uint64_t level2[VS_LEVEL2];
+  struct page_block *block[VS_LEVEL2];
+  uint32_t number[VS_LEVEL2]; /* the numbers of the blocks, ascending */
+  uint32_t nblocks;
+  uint32_t end0;              /* level 0 is zero from this entry on */
+  uint64_t search;            /* no page below is free */
+};
 
-/* The lowest run of npages free pages whose first page is a multiple of align (a power of two), or
- * VS_BITMAP_PAGES. Lowers max_run when a complete search has failed. */
-uint32_t pagealloc_find(struct page_bitmap *b, uint32_t npages, uint32_t align);
+extern struct page_alloc vs_pages __attribute__((visibility("hidden")));
 
-/* Takes the free pages [first, first + npages). How many of them were dirty. */
-uint32_t pagealloc_take(struct page_bitmap *b, uint32_t first, uint32_t npages);
+/* The chunk of a page, which has a block. */
+static inline struct page_chunk *pagealloc_chunk(uint64_t page) {
+  return &vs_pages.block[page / VS_LEVEL2_PAGES]->chunk[page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS];
+}
 
-/* Returns the used pages [first, first + npages). */
-void pagealloc_put(struct page_bitmap *b, uint32_t first, uint32_t npages);
+/* Whether a page is free. */
+bool pagealloc_is_free(uint64_t page);
+
+/* Provides for the metadata of pages [first, first + npages). False if the system refused; no harm is done. */
+bool pagealloc_provide(uint64_t first, uint64_t npages);
+
+/* Makes pages [first, first + npages), whose metadata is provided for, part of the heap: free, and not dirty. */
+void pagealloc_grow(uint64_t first, uint64_t npages);
+
+/* The first page of the lowest run of npages free pages, or VS_NO_PAGE. */
+uint64_t pagealloc_find(uint64_t npages);
 
 /* Length of the run of free pages that starts at first, at most limit. */
-uint32_t pagealloc_run(const struct page_bitmap *b, uint32_t first, uint32_t limit);
+uint64_t pagealloc_run(uint64_t first, uint64_t limit);
 
-/* The highest run of at least min cold pages below page end; its length in *npages, or VS_BITMAP_PAGES if there
- * is none. */
-uint32_t pagealloc_cold_run(const struct page_bitmap *b, uint32_t end, uint32_t min, uint32_t *npages);
+/* Takes the free pages [first, first + npages). How many of them were dirty. */
+uint64_t pagealloc_take(uint64_t first, uint64_t npages);
 
-/* Notes that the memory of free pages [first, first + npages) was given back to the system. */
-void pagealloc_released(struct page_bitmap *b, uint32_t first, uint32_t npages);
+/* Returns the pages [first, first + npages), which are in use. */
+void pagealloc_put(uint64_t first, uint64_t npages);
 
-/* A tick of the scavenger: every page that is free and dirty now is cold. The number of them. */
-uint32_t pagealloc_age(struct page_bitmap *b);
+/* The first page of the highest chunk below page end that may have pages to give back, or VS_NO_PAGE. */
+uint64_t pagealloc_idle_chunk(uint64_t end);
+
+/* A tick of the scavenger for the chunk that starts at page: its free and dirty pages become cold. It counts as idle
+ * until it has no min of them in a row. */
+void pagealloc_age(uint64_t page, uint32_t min);
 
 #endif

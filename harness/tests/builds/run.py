@@ -6,11 +6,15 @@ quoted for a shell in LIBRARY_CFLAGS.
 
 ThreadSanitizer has a malloc of its own, which the library's libc names would replace: in that build
 they are renamed, and the stress test uses the vs_ names. Both sanitizers are first shown to work on
-a fault planted in the build."""
+a fault planted in the build.
+
+clang-locks only compiles: the annotations of src/lock.h make clang check who holds which lock. That the
+check is awake is shown by taking out every single acquisition and release in turn: none must compile."""
 
 import argparse
 import glob
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -26,11 +30,12 @@ LIBC_NAMES = ["malloc", "free", "calloc", "realloc", "reallocarray", "memalign",
               "free_sized", "free_aligned_sized"]
 RENAMED = [f"-D{name}=renamed_{name}" for name in LIBC_NAMES]
 
-# How the tests find the library.
-PRELOAD, LINKED, VS = "preload", "linked", "vs"
+# How the tests find the library; COMPILED has no tests to run.
+PRELOAD, LINKED, VS, COMPILED = "preload", "linked", "vs", "compiled"
 
 UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
 TSAN = ["-fsanitize=thread"]
+LOCKS = ["-Wthread-safety", "-Wthread-safety-beta", "-Werror=thread-safety", "-fsyntax-only"]
 
 # name, compiler, flags, how
 CONFIGS = [
@@ -46,6 +51,7 @@ CONFIGS = [
     ("clang-ubsan", "clang", ["-O1", "-g", *UBSAN], LINKED),
     ("gcc-tsan", "gcc", ["-O1", "-g", *TSAN], VS),
     ("clang-tsan", "clang", ["-O1", "-g", *TSAN], VS),
+    ("clang-locks", "clang", LOCKS, COMPILED),
 ]
 
 STRESS = [("mix", 1), ("mix", 4), ("pairs", 4), ("churn", 4), ("ladder", 1)]
@@ -129,7 +135,47 @@ def planted_fault(build, group):
                "" if ok else f"{outcome.ended()}\n{outcome.tail()}")
 
 
+LOCK_CALL = re.compile(r"\s+(lock_acquire|lock_release|\w+_lock(_all)?|\w+_unlock(_all)?)\(.*\);$")
+
+
+def without_a_lock_call(text):
+    """Yields (number of a line that acquires or releases a lock, the text without it); functions that
+    the compiler does not check are left out."""
+    lines = text.split("\n")
+    checked = True
+    for number, line in enumerate(lines):
+        if line.startswith("VS_LOCK_UNCHECKED"):
+            checked = line.endswith("}")
+        if checked and LOCK_CALL.match(line):
+            yield number + 1, "\n".join(lines[:number] + [""] + lines[number + 1:])
+        if line == "}":
+            checked = True
+
+
+def check_locks(build, group):
+    """Compiles the sources, then each of them once for every lock call, without it."""
+    command, calls = [*build.tool, *build.cflags], 0
+    for source in sorted(glob.glob("src/*.c", root_dir=ROOT)):
+        outcome = run([*command, source], 300, cwd=ROOT)
+        group.case(f"{build.name}: {source}", outcome.status == 0, outcome.seconds, outcome.tail(30))
+        with open(os.path.join(ROOT, source), encoding="utf-8") as f:
+            text = f.read()
+        mutant = build.path(os.path.basename(source))
+        for line, changed in without_a_lock_call(text):
+            with open(mutant, "w", encoding="utf-8") as f:
+                f.write(changed)
+            calls += 1
+            outcome = run([*command, "-Isrc", mutant], 300, cwd=ROOT)
+            ok = outcome.status == 1 and b"-Wthread-safety" in outcome.err
+            group.case(f"{build.name}: {source} without its lock call in line {line} does not compile",
+                       ok, outcome.seconds, "" if ok else f"{outcome.ended()}\n{outcome.tail(30)}")
+    group.case(f"{build.name}: there are lock calls to take out", calls > 0, 0)
+
+
 def check(build, group, ops):
+    if build.how == COMPILED:
+        check_locks(build, group)
+        return
     try:
         stress, boundary, library = build.make()
         if "sanitize" in " ".join(build.tool):

@@ -79,12 +79,26 @@ static void pages_are_checked(void **state) {
   MUST_BE_SEEN(s->npages, s->npages + 1);
   MUST_BE_SEEN(a->head[page], &vs_empty_span);
   MUST_BE_SEEN(a->head[page + 1], arena_span(small));
-  MUST_BE_SEEN(a->pages.used[page / 64], a->pages.used[page / 64] & ~((uint64_t)1 << page % 64));
-  MUST_BE_SEEN(a->pages.used[127], a->pages.used[127] | (uint64_t)1 << 63);
-  MUST_BE_SEEN(a->pages.cold[page / 64], a->pages.cold[page / 64] | (uint64_t)1 << page % 64);
-  MUST_BE_SEEN(a->pages.free_pages, a->pages.free_pages - 1);
+  struct page_chunk *c = pagealloc_chunk(large / VS_PAGE_SIZE);
+  const uint32_t p = page % VS_CHUNK_PAGES;
+  MUST_BE_SEEN(c->free[p / 64], c->free[p / 64] | (uint64_t)1 << p % 64);
+  MUST_BE_SEEN(c[1].free[7], c[1].free[7] & ~((uint64_t)1 << 63));
+  MUST_BE_SEEN(c->cold[p / 64], c->cold[p / 64] | (uint64_t)1 << p % 64);
+  MUST_BE_SEEN(c->dirty[p / 64], c->dirty[p / 64] & ~((uint64_t)1 << p % 64));
   MUST_BE_SEEN(vs_heap.used_pages, vs_heap.used_pages + 1);
   MUST_BE_SEEN(vs_heap.dirty_pages, vs_heap.dirty_pages + 1);
+}
+
+static void summaries_are_checked(void **state) {
+  (void)state;
+  const uint64_t page = large / VS_PAGE_SIZE;
+  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
+  MUST_BE_SEEN(b->level4[page / VS_CHUNK_PAGES % 64], 1);
+  MUST_BE_SEEN(b->level3[page / VS_LEVEL3_PAGES % 8], 1);
+  MUST_BE_SEEN(vs_pages.level2[page / VS_LEVEL2_PAGES], 1);
+  MUST_BE_SEEN(vs_pages.level1[page / VS_LEVEL1_PAGES], 1);
+  MUST_BE_SEEN(vs_pages.level0[page / VS_LEVEL0_PAGES], 1);
+  MUST_BE_SEEN(vs_pages.search, vs_pages.search + VS_LEVEL0_PAGES);
 }
 
 int main(void) {
@@ -93,6 +107,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(slots_are_checked, set_up, sound),
       cmocka_unit_test_setup_teardown(geometry_is_checked, set_up, sound),
       cmocka_unit_test_setup_teardown(pages_are_checked, set_up, sound),
+      cmocka_unit_test_setup_teardown(summaries_are_checked, set_up, sound),
   };
   return unit_run("audit", tests);
 }

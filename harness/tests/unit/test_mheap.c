@@ -17,12 +17,17 @@ static void note(void *context, const char *violation) {
 
 static void sound(void) { assert_int_equal(vs_audit(note, NULL), 0); }
 
-/* Every page of the span says so, and the pages around it do not. */
+/* The pages of the arena that a span starts in say whose they are. */
+static void is_the_span_of_its_pages(struct mspan *s) {
+  for (uint32_t p = 0; p < s->npages && arena_page(s->base) + p < VS_ARENA_PAGES; p++)
+    assert_ptr_equal(arena_span(s->base + (uintptr_t)p * PAGE), s);
+}
+
+/* And the pages around it do not. */
 static void owns_its_pages(struct mspan *s, uint32_t npages) {
   assert_int_equal(s->base % PAGE, 0);
   assert_int_equal(s->npages, npages);
-  for (uint32_t p = 0; p < npages; p++)
-    assert_ptr_equal(arena_span(s->base + (uintptr_t)p * PAGE), s);
+  is_the_span_of_its_pages(s);
   assert_ptr_not_equal(arena_span(s->base - 1), s);
   assert_ptr_not_equal(arena_span(s->base + (uintptr_t)npages * PAGE), s);
 }
@@ -172,6 +177,58 @@ static void large_block_grows_and_shrinks_in_place(void **state) {
   sound();
 }
 
+/* Three arenas in a row are cut into blocks that do not fit evenly: some cross a border, and are used, shrunk to either
+ * side of it and grown back like any other. */
+static void large_blocks_cross_the_border_of_arenas(void **state) {
+  (void)state;
+  enum { BLOCKS = 12, LENGTH = 5000 };
+  struct mspan *s[BLOCKS];
+  uint32_t crossing = 0;
+  bool zeroed;
+  assert_true(mheap_free_large(arena_span(mheap_alloc_large((size_t)3 * VS_ARENA_SIZE, VS_ARENA_SIZE, &zeroed))));
+  for (int i = 0; i < BLOCKS; i++) {
+    s[i] = arena_span(mheap_alloc_large((size_t)LENGTH * PAGE, 1, &zeroed));
+    is_the_span_of_its_pages(s[i]);
+  }
+  sound();
+  for (int i = 0; i < BLOCKS; i++) {
+    const uint32_t rest = VS_ARENA_PAGES - arena_page(s[i]->base);
+    if (rest >= LENGTH) continue;
+    crossing++;
+    for (uint32_t length = rest - 1; length <= rest + 1; length++) {
+      assert_true(length == 0 || mheap_resize_large(s[i], length));
+      sound();
+      assert_true(mheap_resize_large(s[i], LENGTH));
+      is_the_span_of_its_pages(s[i]);
+      sound();
+    }
+  }
+  assert_true(crossing > 0);
+  for (int i = 0; i < BLOCKS; i++)
+    assert_true(mheap_free_large(s[i]));
+  sound();
+}
+
+/* Spans with slots lie in one arena, also where the lowest free run crosses a border. */
+static void spans_of_slots_keep_to_one_arena(void **state) {
+  (void)state;
+  enum { SPANS_OF_15 = 2 * VS_ARENA_PAGES / 15 };
+  static struct mspan *s[SPANS_OF_15];
+  uint32_t spanclass = 2;
+  bool zeroed;
+  while (vs_class_pages[spanclass / 2] < 15)
+    spanclass += 2;
+  assert_true(mheap_free_large(arena_span(mheap_alloc_large((size_t)3 * VS_ARENA_SIZE, VS_ARENA_SIZE, &zeroed))));
+  for (uint32_t i = 0; i < SPANS_OF_15; i++) {
+    s[i] = mheap_alloc(spanclass, spanctl_owned(7));
+    assert_true(arena_page(s[i]->base) + s[i]->npages <= VS_ARENA_PAGES);
+  }
+  sound();
+  for (uint32_t i = 0; i < SPANS_OF_15; i++)
+    mheap_free(s[i]);
+  sound();
+}
+
 static void random_spans_do_not_overlap(void **state) {
   (void)state;
   struct mspan *held[SPANS] = {NULL};
@@ -180,9 +237,7 @@ static void random_spans_do_not_overlap(void **state) {
     const uint64_t r = unit_random(&x);
     struct mspan **h = &held[r % SPANS];
     if (*h != NULL) {
-      const uint32_t npages = (*h)->npages;
-      for (uint32_t p = 0; p < npages; p++)
-        assert_ptr_equal(arena_span((*h)->base + (uintptr_t)p * PAGE), *h);
+      is_the_span_of_its_pages(*h);
       if (spanctl_owner((*h)->ctl) == VS_OWNER_LARGE)
         assert_true(mheap_free_large(*h));
       else
@@ -194,6 +249,7 @@ static void random_spans_do_not_overlap(void **state) {
     } else {
       *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3));
       assert_non_null(*h);
+      assert_true(arena_page((*h)->base) + (*h)->npages <= VS_ARENA_PAGES);
     }
     if (k % 3000 == 0) sound();
   }
@@ -216,6 +272,8 @@ int main(void) {
       cmocka_unit_test(alignment_beyond_an_arena),
       cmocka_unit_test(second_free_of_a_large_block_is_told),
       cmocka_unit_test(large_block_grows_and_shrinks_in_place),
+      cmocka_unit_test(large_blocks_cross_the_border_of_arenas),
+      cmocka_unit_test(spans_of_slots_keep_to_one_arena),
       cmocka_unit_test(random_spans_do_not_overlap),
   };
   return unit_run("mheap", tests);

@@ -1,189 +1,385 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page bitmap against a model with a byte for each page.
+ * The page allocator against the cases that are known to be hard, and against a model with a byte for each page.
  */
+#include <sys/mman.h>
+
 #include "unit.h"
 
 #include "pagealloc.h"
 
-static struct page_bitmap b;
-static struct { unsigned char used, dirty, cold; } page[VS_BITMAP_PAGES];
-static uint64_t x;
+enum { PAGES = VS_CHUNK_PAGES };
+
+/* The chunk that the cases call B. */
+static const uint64_t base = 0xc000;
 
 static int set_up(void **state) {
   (void)state;
-  memset(&b, 0xff, sizeof b);
-  memset(page, 0, sizeof page);
-  pagealloc_init(&b);
-  x = 3;
+  for (uint32_t i = 0; i < vs_pages.nblocks; i++) {
+    const uint32_t k = vs_pages.number[i];
+    munmap(vs_pages.block[k], sizeof(struct page_block));
+    vs_pages.block[k] = NULL;
+    vs_pages.level2[k] = vs_pages.level1[k / 8] = vs_pages.level0[k / 64] = 0;
+  }
+  vs_pages.nblocks = vs_pages.end0 = 0;
+  vs_pages.search = 0;
   return 0;
 }
 
-/* The answer by looking at every page. */
-static uint32_t find(uint32_t npages, uint32_t align) {
-  for (uint32_t first = 0; first + npages <= VS_BITMAP_PAGES; first += align) {
-    uint32_t n = 0;
-    while (n < npages && !page[first + n].used)
-      n++;
-    if (n == npages) return first;
-  }
-  return VS_BITMAP_PAGES;
-}
+/* ---- every summary and every hint, from the bits alone ---- */
 
-static void take(uint32_t first, uint32_t npages) {
-  uint32_t dirty = 0;
-  for (uint32_t p = first; p < first + npages; p++) {
-    dirty += page[p].dirty;
-    page[p].used = page[p].dirty = 1;
-    page[p].cold = 0;
+/* The summary of pages [first, first + npages). */
+static uint64_t summary(uint64_t first, uint64_t npages) {
+  uint64_t start = npages, max = 0, run = 0;
+  for (uint64_t p = first; p < first + npages; p++) {
+    if (vs_pages.block[p / VS_LEVEL2_PAGES] == NULL) {
+      run = 0;
+      if (start == npages) start = p - first;
+      p += VS_LEVEL2_PAGES - 1;
+      continue;
+    }
+    const bool is_free = pagealloc_is_free(p);
+    run = is_free ? run + 1 : 0;
+    max = run > max ? run : max;
+    if (!is_free && start == npages) start = p - first;
   }
-  assert_int_equal(pagealloc_take(&b, first, npages), dirty);
-}
-
-static void put(uint32_t first, uint32_t npages) {
-  for (uint32_t p = first; p < first + npages; p++)
-    page[p].used = 0;
-  pagealloc_put(&b, first, npages);
+  return max == VS_SUM_MAX ? VS_SUM_FULL : start | max << 21 | run << 42;
 }
 
 static void agree(void) {
-  uint32_t free_pages = 0, run = 0, longest = 0;
-  for (uint32_t p = 0; p < VS_BITMAP_PAGES; p++) {
-    const uint64_t bit = (uint64_t)1 << p % 64;
-    if (!(b.used[p / 64] & bit) != !page[p].used || !(b.dirty[p / 64] & bit) != !page[p].dirty ||
-        !(b.cold[p / 64] & bit) != !page[p].cold)
-      fail_msg("page %u", p);
-    free_pages += !page[p].used;
-    run = page[p].used ? 0 : run + 1;
-    longest = run > longest ? run : longest;
-    assert_true(page[p].used || p >= b.first_free);
+  for (uint32_t i = 0; i < vs_pages.nblocks; i++) {
+    const uint64_t k = vs_pages.number[i];
+    const struct page_block *b = vs_pages.block[k];
+    assert_true(i == 0 || vs_pages.number[i - 1] < k);
+    for (uint32_t c = 0; c < 64; c++)
+      assert_int_equal(b->level4[c], summary(k * VS_LEVEL2_PAGES + c * PAGES, PAGES));
+    for (uint32_t c = 0; c < 8; c++)
+      assert_int_equal(b->level3[c], summary(k * VS_LEVEL2_PAGES + c * VS_LEVEL3_PAGES, VS_LEVEL3_PAGES));
+    assert_int_equal(vs_pages.level2[k], summary(k * VS_LEVEL2_PAGES, VS_LEVEL2_PAGES));
+    assert_int_equal(vs_pages.level1[k / 8], summary(k / 8 * VS_LEVEL1_PAGES, VS_LEVEL1_PAGES));
+    assert_int_equal(vs_pages.level0[k / 64], summary(k / 64 * VS_LEVEL0_PAGES, VS_LEVEL0_PAGES));
+    assert_true(k / 64 < vs_pages.end0);
+    for (uint64_t p = k * VS_LEVEL2_PAGES; p < (k + 1) * VS_LEVEL2_PAGES && p < vs_pages.search; p++)
+      assert_false(pagealloc_is_free(p));
   }
-  assert_int_equal(b.free_pages, free_pages);
-  assert_true(longest <= b.max_run);
 }
 
-static void whole_arena_at_once(void **state) {
-  (void)state;
-  agree();
-  assert_int_equal(pagealloc_find(&b, VS_BITMAP_PAGES, 1), 0);
-  take(0, VS_BITMAP_PAGES);
-  agree();
-  assert_int_equal(pagealloc_find(&b, 1, 1), VS_BITMAP_PAGES);
-  put(0, VS_BITMAP_PAGES);
-  agree();
-  assert_int_equal(pagealloc_find(&b, VS_BITMAP_PAGES, 1), 0);
+/* ---- cases: chunks as "B+1:[5+2][9+1]", pages 5, 6 and 9 of the chunk behind B; B: has none ---- */
+
+static uint64_t read_chunk(const char **at) {
+  assert_int_equal(**at, 'B');
+  ++*at;
+  return (base + (**at == '+' ? strtoul(*at + 1, (char **)at, 0) : 0)) * PAGES;
 }
 
-static void first_fit_is_the_lowest_run(void **state) {
-  (void)state;
-  take(0, VS_BITMAP_PAGES);
-  put(10, 3);
-  put(63, 2);
-  put(1000, 70);
-  put(VS_BITMAP_PAGES - 1, 1);
+/* Calls visit for each range of a description, and grown for each chunk. */
+static void describe(const char *at, void (*grown)(uint64_t), void (*visit)(uint64_t, uint64_t)) {
+  while (*at != 0) {
+    const uint64_t chunk = read_chunk(&at);
+    if (grown != NULL) grown(chunk);
+    for (at++; *at == '[';) {
+      const uint64_t first = strtoul(at + 1, (char **)&at, 10), npages = strtoul(at + 1, (char **)&at, 10);
+      visit(chunk + first, npages);
+      at++;
+    }
+    if (*at == ';') at++;
+  }
+}
+
+static void grow(uint64_t chunk) {
+  assert_true(pagealloc_provide(chunk, PAGES));
+  pagealloc_grow(chunk, PAGES);
+}
+
+static void take(uint64_t first, uint64_t npages) { (void)pagealloc_take(first, npages); }
+static void make_dirty(uint64_t first) { memset(pagealloc_chunk(first)->dirty, 0xff, sizeof(struct page_chunk) / 3); }
+static void make_clean(uint64_t first, uint64_t npages) {
+  pagechunk_released(pagealloc_chunk(first), (uint32_t)(first % PAGES), (uint32_t)npages);
+}
+
+/* The pages in use that a description lists, as a count and as a check of each. */
+static uint64_t listed;
+static void is_used(uint64_t first, uint64_t npages) {
+  listed += npages;
+  for (uint64_t p = first; p < first + npages; p++)
+    assert_false(pagealloc_is_free(p));
+}
+
+static void used_pages_are(const char *description) {
+  uint64_t used = 0;
+  listed = 0;
+  describe(description, NULL, is_used);
+  for (const char *at = description; *at != 0; at += strcspn(at, "B")) {
+    const uint64_t chunk = read_chunk(&at);
+    for (uint64_t p = chunk; p < chunk + PAGES; p++)
+      used += !pagealloc_is_free(p);
+  }
+  assert_int_equal(used, listed);
   agree();
-  assert_int_equal(pagealloc_find(&b, 1, 1), 10);
-  assert_int_equal(pagealloc_find(&b, 2, 2), 10);
-  assert_int_equal(pagealloc_find(&b, 1, 64), 64);
-  assert_int_equal(pagealloc_find(&b, 4, 1), 1000);
-  assert_int_equal(pagealloc_find(&b, 64, 8), 1000);
-  assert_int_equal(pagealloc_find(&b, 46, 1024), 1024);
-  assert_int_equal(pagealloc_find(&b, 47, 1024), VS_BITMAP_PAGES);
-  assert_int_equal(pagealloc_find(&b, 71, 1), VS_BITMAP_PAGES);
+}
+
+/* used and clean before; calls as "<pages>>B,<page>,<of them clean>" or "<pages>>fail"; used after. */
+static const struct { const char *used, *clean, *calls, *after; } allocs[] = {
+    {"B:", "B:[0+1][2+2]", "1>B,0,1;1>B,1,0;1>B,2,1;1>B,3,1;1>B,4,0", "B:[0+5]"},
+    {"B:[0+512];B+1:[0+512];B+2:[0+511]", "B:[0+512];B+1:[0+512];B+2:[0+512]", "1>B+2,511,1",
+     "B:[0+512];B+1:[0+512];B+2:[0+512]"},
+    {"B:[0+512];B+0xff:", "B:[0+512];B+0xff:[0+512]", "1>B+0xff,0,1", "B:[0+512];B+0xff:[0+1]"},
+    {"B:", "B:[0+3][7+1]", "2>B,0,2;2>B,2,1;2>B,4,0;2>B,6,1;2>B,8,0", "B:[0+10]"},
+    {"B:[0+511];B+1:[1+511]", "B:[511+1];B+1:", "2>B,511,1", "B:[0+512];B+1:[0+512]"},
+    {"B:", "B:[0+8][9+1][17+5]", "5>B,0,5;5>B,5,4;5>B,10,0;5>B,15,3;5>B,20,2", "B:[0+25]"},
+    {"B:", "B:[21+1][63+65]", "64>B,0,2;64>B,64,64;64>B,128,0", "B:[0+192]"},
+    {"B:", "B:[129+1]", "65>B,0,0;65>B,65,1;65>B,130,0", "B:[0+195]"},
+    {"B:", "B:[10+1]", "509>B,0,1;509>fail;1>B,509,0;2>B,510,0;1>fail;509>fail", "B:[0+512]"},
+    {"B:", "B:[0+1][511+1]", "512>B,0,2;512>fail;1>fail", "B:[0+512]"},
+    {"B:[0+256];B+1:[256+256]", "B:;B+1:[3+100]", "512>B,256,100;512>fail;1>fail",
+     "B:[0+512];B+1:[0+512]"},
+    {"B:[0+256];B+1:", "B:[0+512];B+1:[0+512]", "513>B,256,513;512>fail;1>B+1,257,1",
+     "B:[0+512];B+1:[0+258]"},
+    {"B:;B+1:", "B:;B+1:", "1024>B,0,0;1024>fail;1>fail", "B:[0+512];B+1:[0+512]"},
+    {"B:;B+0x40:;B+0x41:", "B:[0+512];B+0x40:;B+0x41:", "1024>B+0x40,0,0;21>B,0,21;1>B,21,1",
+     "B:[0+22];B+0x40:[0+512];B+0x41:[0+512]"},
+    {"B:[0+256];B+1:;B+2:[256+256]", "B:[0+7];B+1:[3+5][121+10];B+2:[268+2]",
+     "1024>B,256,15;1024>fail;1>fail", "B:[0+512];B+1:[0+512];B+2:[0+512]"},
+    {"B:[0+512];B+1:[0+384];B+2:[0+384];B+3:", "B:[0+512];B+1:[256+129];B+2:[170+1];B+3:[341+1]",
+     "640>B+2,384,1;640>fail;1>B+1,384,1", "B:[0+512];B+1:[0+385];B+2:[0+512];B+3:[0+512]"},
+    {"B:;B+1:;B+2:;B+3:;B+4:;B+5:;B+6:;B+7:",
+     "B:[50+1];B+1:[31+1];B+2:[7+1];B+3:[200+1];B+4:[3+1];B+5:[51+1];B+6:[20+1];B+7:[1+1]",
+     "3589>B,0,8;3589>fail;1>B+7,5,0",
+     "B:[0+512];B+1:[0+512];B+2:[0+512];B+3:[0+512];B+4:[0+512];B+5:[0+512];B+6:[0+512];B+7:[0+6]"},
+    {"B+0x1ff:;B+0x100000:", "B+0x1ff:;B+0x100000:",
+     "511>B+0x1ff,0,0;1>B+0x1ff,511,0;1>B+0x100000,0,0;511>B+0x100000,1,0;1>fail",
+     "B+0x1ff:[0+512];B+0x100000:[0+512]"},
+    {"B:[0+511];B+0x100503:[0+502][511+1];B+0x200000:", "B:;B+0x100503:;B+0x200000:",
+     "1>B,511,0;100>B+0x200000,0,0;9>B+0x100503,502,0", "B:[0+512];B+0x100503:[0+512];B+0x200000:[0+100]"},
+};
+
+static void one_call(const char **at) {
+  const uint64_t npages = strtoul(*at, (char **)at, 10), found = pagealloc_find(npages);
+  ++*at;
+  if (**at == 'f') {
+    assert_int_equal(found, VS_NO_PAGE);
+    *at += strlen("fail");
+    return;
+  }
+  const uint64_t chunk = read_chunk(at), page = strtoul(*at + 1, (char **)at, 10);
+  const uint64_t clean = strtoul(*at + 1, (char **)at, 10);
+  assert_int_equal(found, chunk + page);
+  assert_int_equal(pagealloc_take(found, npages), npages - clean);
+}
+
+static void first_fit_in_the_known_cases(void **state) {
+  for (size_t i = 0; i < sizeof allocs / sizeof allocs[0]; i++) {
+    set_up(state);
+    describe(allocs[i].used, grow, take);
+    describe(allocs[i].clean, make_dirty, make_clean);
+    agree();
+    for (const char *at = allocs[i].calls; *at != 0; at += *at == ';')
+      one_call(&at);
+    used_pages_are(allocs[i].after);
+  }
+}
+
+/* Frees of npages at each place; used after. */
+static const struct { uint64_t npages; const char *used, *places, *after; } frees[] = {
+    {1, "B:[0+512]", "B,0 B,1 B,2 B,3 B,4", "B:[5+507]"},
+    {1, "B:[0+512];B+1:[0+512];B+2:[0+512]", "B,256 B+1,0 B+2,511",
+     "B:[0+256][257+255];B+1:[1+511];B+2:[0+511]"},
+    {2, "B:[0+512]", "B,0 B,2 B,4 B,6 B,8", "B:[10+502]"},
+    {2, "B:[511+1];B+1:[0+1]", "B,511", "B:;B+1:"},
+    {5, "B:[0+512]", "B,0 B,5 B,10 B,15 B,20", "B:[25+487]"},
+    {64, "B:[0+512]", "B,0 B,64 B,128", "B:[192+320]"},
+    {65, "B:[0+512]", "B,0 B,65 B,130", "B:[195+317]"},
+    {512, "B:[0+512]", "B,0", "B:"},
+    {512, "B:[256+256];B+1:[0+256]", "B,256", "B:;B+1:"},
+    {513, "B:[0+512];B+1:[0+512]", "B,256", "B:[0+256];B+1:[257+255]"},
+    {1024, "B:[0+512];B+1:[0+512]", "B,0", "B:;B+1:"},
+    {1024, "B:[0+512];B+1:[0+512];B+2:[0+512]", "B,256", "B:[0+256];B+1:;B+2:[256+256]"},
+    {3589, "B:[0+512];B+1:[0+512];B+2:[0+512];B+3:[0+512];B+4:[0+512];B+5:[0+512];B+6:[0+512];B+7:[0+512]",
+     "B,0", "B:;B+1:;B+2:;B+3:;B+4:;B+5:;B+6:;B+7:[5+507]"},
+};
+
+static void pages_come_back_in_the_known_cases(void **state) {
+  for (size_t i = 0; i < sizeof frees / sizeof frees[0]; i++) {
+    set_up(state);
+    describe(frees[i].used, grow, take);
+    for (const char *at = frees[i].places; *at != 0; at += *at == ' ') {
+      const uint64_t chunk = read_chunk(&at);
+      pagealloc_put(chunk + strtoul(at + 1, (char **)&at, 10), frees[i].npages);
+    }
+    used_pages_are(frees[i].after);
+  }
+}
+
+/* Of four chunks, one size of run until none is left. */
+static void every_page_can_be_taken(void **state) {
+  static const struct { uint64_t npages, times; } rows[] = {
+      {1, 2048}, {2, 1024}, {3, 682}, {4, 512}, {5, 409}, {8, 256}, {16, 128},
+      {64, 32}, {1024, 2}, {1025, 1}, {2048, 1}, {2049, 0},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    set_up(state);
+    for (uint64_t c = 0; c < 4; c++)
+      grow((base + c) * PAGES);
+    for (uint64_t k = 0; k < rows[i].times; k++) {
+      assert_int_equal(pagealloc_find(rows[i].npages), base * PAGES + k * rows[i].npages);
+      take(base * PAGES + k * rows[i].npages, rows[i].npages);
+    }
+    assert_int_equal(pagealloc_find(rows[i].npages), VS_NO_PAGE);
+    agree();
+  }
+}
+
+static void all_is_taken_and_returned_again(void **state) {
+  (void)state;
+  for (uint64_t c = 0; c < 8; c++)
+    grow((base + c) * PAGES);
+  for (int k = 0; k < 4; k++) {
+    const uint64_t npages = k == 3 ? 1 : 8 * PAGES;
+    assert_int_equal(pagealloc_find(npages), base * PAGES);
+    take(base * PAGES, npages);
+    agree();
+    pagealloc_put(base * PAGES, npages);
+    agree();
+  }
+}
+
+/* A run over a border of the root, and one that fills an entry of it. */
+static void runs_as_long_as_an_entry_of_the_root(void **state) {
+  (void)state;
+  const uint64_t first = 3 * (uint64_t)VS_LEVEL0_PAGES, npages = 2 * (uint64_t)VS_LEVEL0_PAGES;
+  assert_true(pagealloc_provide(first - PAGES, npages));
+  pagealloc_grow(first - PAGES, npages);
+  assert_int_equal(vs_pages.level0[3], VS_SUM_FULL);
+  assert_int_equal(pagealloc_find(npages), first - PAGES);
+  assert_int_equal(pagealloc_find(npages + 1), VS_NO_PAGE);
+  assert_int_equal(pagealloc_run(first, npages), npages - PAGES);
+  take(first - 10, 30);
+  assert_int_equal(pagealloc_find(npages - PAGES - 20), first + 20);
+  assert_int_equal(pagealloc_find(npages - PAGES - 19), VS_NO_PAGE);
+  pagealloc_put(first - 10, 30);
+  assert_int_equal(pagealloc_find(npages), first - PAGES);
 }
 
 static void run_is_cut_at_the_limit(void **state) {
   (void)state;
-  take(100, 5);
-  assert_int_equal(pagealloc_run(&b, 0, VS_BITMAP_PAGES), 100);
-  assert_int_equal(pagealloc_run(&b, 0, 99), 99);
-  assert_int_equal(pagealloc_run(&b, 100, 9), 0);
-  assert_int_equal(pagealloc_run(&b, 105, VS_BITMAP_PAGES), VS_BITMAP_PAGES - 105);
+  const uint64_t first = base * PAGES;
+  for (uint64_t c = 0; c < 3; c++)
+    grow(first + c * PAGES);
+  take(first + 600, 5);
+  assert_int_equal(pagealloc_run(first, 2000), 600);
+  assert_int_equal(pagealloc_run(first, 599), 599);
+  assert_int_equal(pagealloc_run(first + 600, 9), 0);
+  assert_int_equal(pagealloc_run(first + 605, 5000), 3 * PAGES - 605);
+  assert_int_equal(pagealloc_run(first + 3 * PAGES, 9), 0);
+  assert_int_equal(pagealloc_run(VS_NO_PAGE, 9), 0);
 }
 
-static void pages_free_for_a_tick_are_cold(void **state) {
+/* What was freed is offered to the scavenger, the highest chunk first, until it has no more to give. */
+static void idle_chunks_from_the_top(void **state) {
   (void)state;
-  uint32_t npages = 0;
-  take(0, 200);
-  put(50, 60);
-  put(150, 10);
-  assert_int_equal(pagealloc_cold_run(&b, VS_BITMAP_PAGES, 1, &npages), VS_BITMAP_PAGES);
-  assert_int_equal(pagealloc_age(&b), 70);
-  assert_int_equal(pagealloc_cold_run(&b, VS_BITMAP_PAGES, 1, &npages), 150);
-  assert_int_equal(npages, 10);
-  assert_int_equal(pagealloc_cold_run(&b, VS_BITMAP_PAGES, 11, &npages), 50);
-  assert_int_equal(npages, 60);
-  assert_int_equal(pagealloc_cold_run(&b, 155, 1, &npages), 150);
-  assert_int_equal(npages, 5);
-  pagealloc_released(&b, 50, 60);
-  assert_int_equal(pagealloc_cold_run(&b, 150, 1, &npages), VS_BITMAP_PAGES);
-  assert_int_equal(pagealloc_take(&b, 50, 60), 0);
-  assert_int_equal(pagealloc_age(&b), 10);
+  const uint64_t far = (base + 0x1000) * PAGES;
+  grow(base * PAGES);
+  grow(far);
+  grow(far + PAGES);
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), VS_NO_PAGE);
+  take(base * PAGES, PAGES);
+  take(far, 2 * PAGES);
+  pagealloc_put(base * PAGES + 7, 100);
+  pagealloc_put(far + PAGES - 4, 7);
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), far + PAGES);
+  assert_int_equal(pagealloc_idle_chunk(far + PAGES), far);
+  assert_int_equal(pagealloc_idle_chunk(far), base * PAGES);
+  assert_int_equal(pagealloc_idle_chunk(base * PAGES), VS_NO_PAGE);
+  pagealloc_age(far + PAGES, 4);
+  pagealloc_age(far, 4);
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), far);
+  pagechunk_released(pagealloc_chunk(far), PAGES - 4, 4);
+  pagealloc_age(far, 4);
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), base * PAGES);
 }
 
-static void age(void) {
-  uint32_t n = 0;
-  for (uint32_t p = 0; p < VS_BITMAP_PAGES; p++)
-    n += page[p].cold = page[p].dirty && !page[p].used;
-  assert_int_equal(pagealloc_age(&b), n);
+/* ---- random operations ---- */
+
+enum { MODEL_CHUNKS = 40, MODEL = MODEL_CHUNKS * PAGES };
+
+/* Chunks 0 to 19 end a block, the others begin the next one, behind a gap. */
+static struct { unsigned char used, dirty; } model[MODEL];
+static uint64_t place(uint64_t p) {
+  return (base + 0x2c + p / PAGES + (p >= 20 * PAGES ? 0x40 : 0)) * PAGES + p % PAGES;
 }
 
-/* Gives back the highest cold run of two pages or more, and checks that it is that. */
-static void release(void) {
-  uint32_t npages = 0, end = VS_BITMAP_PAGES, start;
-  const uint32_t first = pagealloc_cold_run(&b, VS_BITMAP_PAGES, 2, &npages);
-  do {
-    while (end > 0 && !page[end - 1].cold)
-      end--;
-    start = end;
-    while (start > 0 && page[start - 1].cold)
-      start--;
-    if (end - start >= 2 || end == 0) break;
-    end = start;
-  } while (1);
-  if (end == 0) {
-    assert_int_equal(first, VS_BITMAP_PAGES);
-    return;
+static uint64_t model_run(uint64_t first, uint64_t limit) {
+  const uint64_t end = first < 20 * PAGES ? 20 * PAGES : MODEL;
+  uint64_t n = 0;
+  while (n < limit && first + n < end && !model[first + n].used)
+    n++;
+  return n;
+}
+
+static uint64_t model_find(uint64_t npages) {
+  for (uint64_t p = 0; p < MODEL;) {
+    const uint64_t n = model_run(p, npages);
+    if (n == npages) return place(p);
+    p += n > 0 ? n : 1;
   }
-  assert_int_equal(first, start);
-  assert_int_equal(npages, end - start);
-  pagealloc_released(&b, first, npages);
-  for (uint32_t p = start; p < end; p++)
-    page[p].dirty = page[p].cold = 0;
+  return VS_NO_PAGE;
+}
+
+static void model_take(uint64_t first, uint64_t npages) {
+  uint64_t dirty = 0;
+  for (uint64_t p = first; p < first + npages; p++) {
+    dirty += model[p].dirty;
+    model[p].used = model[p].dirty = 1;
+  }
+  assert_int_equal(pagealloc_take(place(first), npages), dirty);
+}
+
+static void model_agrees(void) {
+  for (uint64_t p = 0; p < MODEL; p++)
+    assert_int_equal(pagealloc_is_free(place(p)), !model[p].used);
+  agree();
 }
 
 static void random_operations_follow_the_model(void **state) {
   (void)state;
-  for (uint32_t k = 0; k < 20000; k++) {
-    const uint64_t r = unit_random(&x);
-    const uint32_t npages = 1 + (uint32_t)(r >> 8) % ((r >> 40) % 10 == 0 ? 600 : 20);
-    if (r % 100 < 58) {
-      const uint32_t align = (r >> 50) % 5 == 0 ? 1u << (r >> 55) % 8 : 1;
-      const uint32_t first = pagealloc_find(&b, npages, align);
-      assert_int_equal(first, find(npages, align));
-      if (first < VS_BITMAP_PAGES) take(first, npages);
-    } else if (r % 100 < 96) {
-      const uint32_t first = (uint32_t)(r >> 20) % VS_BITMAP_PAGES;
-      uint32_t n = 0;
-      while (n < npages && first + n < VS_BITMAP_PAGES && page[first + n].used)
-        n++;
-      if (n > 0) put(first, n);
-    } else if (r % 100 < 98) {
-      age();
+  uint64_t x = 3;
+  memset(model, 0, sizeof model);
+  for (uint64_t c = 0; c < MODEL_CHUNKS; c++)
+    grow(place(c * PAGES));
+  for (uint32_t k = 0; k < 60000; k++) {
+    const uint64_t r = unit_random(&x), npages = 1 + (r >> 8) % (r >> 40 & 15 ? 20 : r >> 44 & 3 ? 700 : 6000);
+    const uint64_t first = (r >> 20) % MODEL;
+    if (r % 100 < 52) {
+      const uint64_t found = pagealloc_find(npages);
+      assert_int_equal(found, model_find(npages));
+      if (found == VS_NO_PAGE) continue;
+      uint64_t p = found - place(0);
+      model_take(p < 20 * PAGES ? p : p - 0x40 * PAGES, npages);
+    } else if (r % 100 < 56) {
+      const uint64_t n = model_run(first, npages);
+      assert_int_equal(pagealloc_run(place(first), npages), n);
+      if (n > 0) model_take(first, n);
     } else {
-      release();
+      const uint64_t end = first < 20 * PAGES ? 20 * PAGES : MODEL;
+      uint64_t n = 0;
+      for (; n < npages && first + n < end && model[first + n].used; n++)
+        model[first + n].used = 0;
+      if (n > 0) pagealloc_put(place(first), n);
     }
-    if (k % 100 == 0) agree();
+    if (k % 2000 == 0) model_agrees();
   }
-  agree();
+  model_agrees();
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup(whole_arena_at_once, set_up),
-      cmocka_unit_test_setup(first_fit_is_the_lowest_run, set_up),
+      cmocka_unit_test_setup(first_fit_in_the_known_cases, set_up),
+      cmocka_unit_test_setup(pages_come_back_in_the_known_cases, set_up),
+      cmocka_unit_test_setup(every_page_can_be_taken, set_up),
+      cmocka_unit_test_setup(all_is_taken_and_returned_again, set_up),
+      cmocka_unit_test_setup(runs_as_long_as_an_entry_of_the_root, set_up),
       cmocka_unit_test_setup(run_is_cut_at_the_limit, set_up),
-      cmocka_unit_test_setup(pages_free_for_a_tick_are_cold, set_up),
+      cmocka_unit_test_setup(idle_chunks_from_the_top, set_up),
       cmocka_unit_test_setup(random_operations_follow_the_model, set_up),
   };
   return unit_run("pagealloc", tests);
