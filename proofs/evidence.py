@@ -123,7 +123,7 @@ def harness_good(row):
 
 def harness_folders(tree):
     out = {}
-    for kind in ("cbmc", "sched"):
+    for kind in ("cbmc", "sched", "relacy", "spin"):
         base = os.path.join(tree.root, "harness", kind)
         for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
             if os.path.exists(os.path.join(base, name, "harness.json")):
