@@ -29,18 +29,19 @@ def compile_to(target, command, source):
     return str(target)
 
 
-def engine_of(tool):
-    """The objects of a tool's engine, compiled once; relacy's takes a while."""
+def engine_of(tool, flags):
+    """The objects of a tool's engine, compiled once for each choice of flags; relacy's, which takes a while, has none."""
+    key = (tool, *flags) if tool == "sched" else (tool,)
     with engine_lock:
-        if tool not in engine_objects:
+        if key not in engine_objects:
             WORK.mkdir(parents=True, exist_ok=True)
             made = []
             for name in ENGINES[tool][1]:
-                command = CXX if name.endswith(".cpp") else C + [f"-D{ENGINES[tool][0]}", f"-I{ROOT}/src"]
-                made.append(compile_to(WORK / f"{tool}-{name}.{os.getpid()}.o", command + [f"-I{ROOT}/harness/{tool}"],
-                                       ROOT / "harness" / tool / name))
-            engine_objects[tool] = made
-        return engine_objects[tool]
+                command = CXX if name.endswith(".cpp") else C + [f"-D{ENGINES[tool][0]}", f"-I{ROOT}/src", *flags]
+                target = WORK / f"{tool}-{name}.{os.getpid()}.{len(engine_objects)}.o"
+                made.append(compile_to(target, command + [f"-I{ROOT}/harness/{tool}"], ROOT / "harness" / tool / name))
+            engine_objects[key] = made
+        return engine_objects[key]
 
 
 def remove_engines():
@@ -55,13 +56,14 @@ def program_run(harness, run, bug, extra, tag):
     folder = WORK / harness.name
     folder.mkdir(parents=True, exist_ok=True)
     command = C + [f"-D{ENGINES[harness.tool][0]}", f"-I{ROOT}/harness/{harness.tool}", f"-I{tree}/src"]
-    command += defines(harness, run, extra)
+    chosen = defines(harness, run, extra)
+    command += chosen
     if {**harness.data, **run}.get("race_detector", True):
         command += ["-fsanitize=thread", "-fno-store-merging"]
     objects = [compile_to(folder / f"{tag}-{number}.o", command, source)
                for number, source in enumerate(sources(harness, tree))]
     program = folder / tag
-    status, output = run_tool(["g++", *objects, *engine_of(harness.tool), "-o", str(program)], folder, 120)
+    status, output = run_tool(["g++", *objects, *engine_of(harness.tool, chosen), "-o", str(program)], folder, 120)
     if status != 0:
         raise Miss(f"g++: {output.strip()[-400:]}")
     return run_tool([str(program)], folder, harness.data.get("timeout", 300))

@@ -41,8 +41,9 @@ private:
 
 const orders_test *test;
 const void *words[ORDERS_MAX_WORDS];
+const void *quiet_words[ORDERS_MAX_WORDS];
 region regions[ORDERS_MAX_REGIONS];
-int n_words, n_regions;
+int n_words, n_quiet, n_regions;
 const char *failed = "";
 bool in_threads; /* an execution is under way: accesses count */
 
@@ -82,6 +83,8 @@ rl::atomic<uint64_t> *cell_of(const void *p, bool write) {
   if (!in_threads) return nullptr;
   int word = word_of(p);
   if (word >= 0) return &cells[word];
+  for (int i = 0; i < n_quiet; i++)
+    if (quiet_words[i] == p) return nullptr;
   if (!touch(p, sizeof(uint64_t), write) && write) misuse("atomic write to a word that is not declared");
   return nullptr;
 }
@@ -102,14 +105,16 @@ public:
   step() : thread_(rl::thread_index()) {}
   void wrote(void *p, uint64_t old, uint64_t v) {
     memory(p) = v;
+    resume();
     if (test->on_write) test->on_write(p, old, v);
   }
-  ~step() {
-    if (test->on_resume) test->on_resume(static_cast<int>(thread_));
-  }
+  ~step() { resume(); }
   static uint64_t &memory(void *p) { return *static_cast<uint64_t *>(p); }
 
 private:
+  void resume() const {
+    if (test->on_resume) test->on_resume(static_cast<int>(thread_));
+  }
   unsigned thread_;
 };
 
@@ -143,11 +148,16 @@ template <int N> bool explore(rl::test_params &params) { return rl::simulate<sui
 
 extern "C" {
 
-void orders_forget(void) { n_words = n_regions = 0; }
+void orders_forget(void) { n_words = n_quiet = n_regions = 0; }
 
 void orders_shared(const void *word) {
   if (n_words == ORDERS_MAX_WORDS) misuse("too many shared words");
   words[n_words++] = word;
+}
+
+void orders_quiet(const void *word) {
+  if (n_quiet == ORDERS_MAX_WORDS) misuse("too many quiet words");
+  quiet_words[n_quiet++] = word;
 }
 
 void orders_plain(const void *addr, size_t size) {

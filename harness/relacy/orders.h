@@ -41,9 +41,11 @@ struct orders_test {
   void (*on_resume)(int thread);
 };
 
-/* Declarations; orders_forget takes them all back. */
+/* Declarations; orders_forget takes them all back. A quiet word is shared, but its accesses are no scheduling points and
+ * see its newest value: it makes the search smaller, and its orders are not checked. */
 void orders_forget(void);
 void orders_shared(const void *word);
+void orders_quiet(const void *word);
 void orders_plain(const void *addr, size_t size);
 
 /* Runs all executions and adds their number to *executions. False at the first that fails; it is then printed. */
