@@ -27,12 +27,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "proofs"
 from tree import Tree  # noqa: E402
 from bmc_cbmc import CBMC_VERSION, cbmc_bug, cbmc_cover, cbmc_reach, cbmc_verify, check_cbmc  # noqa: E402
 from bmc_common import BUILD, Miss, ROOT, fail_usage, load_harnesses  # noqa: E402
+from bmc_spin import SPIN_VERSION, check_spin, spin_bug, spin_verify  # noqa: E402
 from bmc_program import check_relacy, program_bug, program_verify, remove_engines  # noqa: E402
 
-CHECKS = {"cbmc": check_cbmc, "relacy": check_relacy}
-VERIFY = {"cbmc": cbmc_verify, "sched": program_verify, "relacy": program_verify}
-BUG = {"cbmc": cbmc_bug, "sched": program_bug, "relacy": program_bug}
-NAMES = {"cbmc": f"CBMC {CBMC_VERSION}", "sched": "exhaustive scheduler", "relacy": "relacy, full search"}
+CHECKS = {"cbmc": check_cbmc, "relacy": check_relacy, "spin": check_spin}
+VERIFY = {"cbmc": cbmc_verify, "sched": program_verify, "relacy": program_verify, "spin": spin_verify}
+BUG = {"cbmc": cbmc_bug, "sched": program_bug, "relacy": program_bug, "spin": spin_bug}
+NAMES = {"cbmc": f"CBMC {CBMC_VERSION}", "sched": "exhaustive scheduler", "relacy": "relacy, full search",
+         "spin": f"Spin {SPIN_VERSION}"}
 
 
 # ---- tasks ------------------------------------------------------------------------------------------------

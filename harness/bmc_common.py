@@ -117,6 +117,8 @@ def source_tree(harness, bug, tag):
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT / "src", copy / "src")
     shutil.copytree(ROOT / "spec", copy / "spec")
+    if harness.tool == "spin":
+        shutil.copytree(harness.folder, copy / harness.folder.relative_to(ROOT))
     for edit, name in edits:
         apply_edit(copy, edit, name)
     return copy
