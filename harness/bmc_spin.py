@@ -12,7 +12,7 @@ from transitions import Mismatch, compare  # noqa: E402
 
 SPIN_VERSION = "6.5.2"
 PAN_FLAGS = ["-O2", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=3500"]
-TABLE = "one-table" # the property of transitions.py
+TABLE = "one-table"  # the property of transitions.py
 
 
 def check_spin():

@@ -224,7 +224,8 @@ static int run_start(void) {
            start.n_spans, (int)start.frees[0].slot, start.frees[0].span, (int)start.frees[1].slot, start.frees[1].span,
            orders_failed());
   else
-    printf("%-12s %d spans: %llu executions\n", act_names[start.act], start.n_spans, (unsigned long long)(executions - before));
+    printf("%-12s %d spans: %llu executions\n", act_names[start.act], start.n_spans,
+           (unsigned long long)(executions - before));
   return ok ? 0 : 1;
 }
 

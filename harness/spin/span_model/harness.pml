@@ -98,8 +98,9 @@ byte looks[SPANS]; /* ghost: threads that will still look at the span's words an
 #define APART(x, y) (((x) & (y)) == 0)
 #define SLOTS_KEPT(s)                                                                                                     \
   CHECK(free_lost, (avail[s] | live[s] | going[s] | remote[s] | freed[s]) == ALL &&                                       \
-                   APART(avail[s], live[s] | going[s] | remote[s] | freed[s]) && APART(live[s], going[s] | remote[s] | freed[s]) && \
-                   APART(going[s], remote[s] | freed[s]) && APART(remote[s], freed[s]))
+                   APART(avail[s], live[s] | going[s] | remote[s] | freed[s]) &&                                          \
+                   APART(live[s], going[s] | remote[s] | freed[s]) && APART(going[s], remote[s] | freed[s]) &&            \
+                   APART(remote[s], freed[s]))
 #define AT_REST_FULL(s) (STATE(ctl[s]) == 2)
 #define LOOKED(s)                                                                                                         \
   looks[s]--;                                                                                                             \
@@ -129,6 +130,17 @@ byte looks[SPANS]; /* ghost: threads that will still look at the span's words an
 #define SWEEP(s)                                                                                                          \
   avail[s] = avail[s] | freed[s];                                                                                         \
   freed[s] = 0
+
+/* The holder: hands out an available slot; frees a slot of its own. */
+#define HAND_OUT(s, b)                                                                                                    \
+  avail[s] = avail[s] & ~b;                                                                                               \
+  CHECK(free_lost, !(live[s] & b));                                                                                       \
+  live[s] = live[s] | b
+#define FREE_OWN(s, b)                                                                                                    \
+  going[s] = going[s] & ~b;                                                                                               \
+  freed[s] = freed[s] | b;                                                                                                \
+  b = 0;                                                                                                                  \
+  SLOTS_KEPT(s)
 
 /* After the remote bit of a slot of s was set: wakes s if it is full and at rest, and brings it to its owner. */
 inline wake(s, c, ok) {
@@ -245,7 +257,10 @@ inline give_up(s, m, c, ok) {
   atomic { FOLD(s); TAKE(mine[m], s); PUT(moving, s) }
   if
   :: freed[s] == ALL -> /* mheap_free */
-     atomic { STORE(M8, s, OWNED(m), NO_SPAN); CHECK(free_lost, !remote[s] && !going[s] && !live[s]); freed[s] = 0; TAKE(moving, s) }
+     atomic {
+       STORE(M8, s, OWNED(m), NO_SPAN);
+       CHECK(free_lost, !remote[s] && !going[s] && !live[s]);
+       freed[s] = 0; TAKE(moving, s) }
   :: else -> /* mcentral_uncache_span */
      atomic { FOLD(s); SWEEP(s) }
      atomic { !central_lock -> central_lock = 1 }
@@ -288,8 +303,8 @@ end:
           :: mine[m] & B(s) ->
              CHECK(one_owner, ctl[s] == OWNED(m));
              if
-             :: avail[s] & 1 -> avail[s] = avail[s] & ~1; CHECK(free_lost, !(live[s] & 1)); live[s] = live[s] | 1
-             :: !(avail[s] & 1) && (avail[s] & 2) -> avail[s] = avail[s] & ~2; CHECK(free_lost, !(live[s] & 2)); live[s] = live[s] | 2
+             :: avail[s] & 1 -> HAND_OUT(s, 1)
+             :: !(avail[s] & 1) && (avail[s] & 2) -> HAND_OUT(s, 2)
              :: else
              fi;
              SLOTS_KEPT(s)
@@ -334,10 +349,10 @@ end:
         if
         :: b == 0
         :: b != 0 && ctl[s] == OWNED(m) -> /* nobody else can change it */
-           atomic { CHECK(one_owner, ctl[s] == OWNED(m)); going[s] = going[s] & ~b; freed[s] = freed[s] | b; b = 0; SLOTS_KEPT(s) }
+           atomic { CHECK(one_owner, ctl[s] == OWNED(m)); FREE_OWN(s, b) }
         :: b != 0 && ctl[s] != OWNED(m) && OWNER(ctl[s]) == m && STATE(ctl[s]) != 5 && ctl[s] != NO_SPAN ->
            /* heap_free_full: full, or on the way through the inbox */
-           atomic { going[s] = going[s] & ~b; freed[s] = freed[s] | b; b = 0; SLOTS_KEPT(s) }
+           atomic { FREE_OWN(s, b) }
            atomic {
              CAS(M2, s, RESTING_FULL(m), OWNED(m), ok);
              if :: ok -> PUT(mine[m], s) :: else fi; ok = 0 }
