@@ -47,9 +47,11 @@ def of_code(folder):
     for path in sorted(folder.glob("*.[ch]")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             write, tag = WRITE.search(line), TAG.search(line)
+            place = f"src/{path.name}:{number}"
+            if re.search(r"(->|\.)ctl\s*=[^=]", line):
+                raise Mismatch(f"{place} writes a control word by a plain store")
             if write is None:
                 continue
-            place = f"src/{path.name}:{number}"
             if tag is None:
                 raise Mismatch(f"{place} writes a control word and names no transition")
             last = [states for text, states in AFTER if re.search(r"(^|, )" + re.escape(text) + r"\)", write.group(2))]
