@@ -53,6 +53,7 @@ def build(tree):
     mutants, mutants_state = evidence.mutants(tree)
     smoke, smoke_state = evidence.smoke(tree)
     harnesses, harness_state = evidence.harnesses(tree)
+    protocol, protocol_state = evidence.protocol(tree)
     modules = module_list(mods)
     tools = {}
     for m in modules:
@@ -65,6 +66,8 @@ def build(tree):
         missing.append("mutants: " + (mutants_state if mutants_state != "current" else "one was not killed"))
     if smoke_state != "current" or smoke["findings"]:
         missing.append("smoke tests: " + (smoke_state if smoke_state != "current" else "findings"))
+    if protocol_state != "current":
+        missing.append(f"protocol: {protocol_state}")
     if harness_state != "current":
         missing.append(f"bounded model checking: {harness_state}")
     missing += [f"harness {h['name']}: {h['verdict']}" for h in harnesses if not evidence.harness_good(h)]
@@ -74,7 +77,7 @@ def build(tree):
             "counts": {s: sum(f["status"] == s for f in functions) for s in ("proved", "not yet proved", "trusted")},
             "claims": {c: {"status": s, "evidence": t} for c, (s, t) in claims.items()},
             "modules": modules, "functions": functions,
-            "smoke": smoke, "mutants": mutants, "harnesses": harnesses,
+            "smoke": smoke, "mutants": mutants, "harnesses": harnesses, "protocol": protocol,
             "assumed": {t: title for t, (title, _) in evidence.trust_items(tree).items()}, "not_claimed": not_claimed}
 
 
@@ -100,6 +103,10 @@ def markdown(cert):
     for h in cert["harnesses"]:
         found = sum(b["found"] for b in h["seeded_bugs"])
         lines.append(f"| {h['name']} | {h['tool']} | {text_of(h['property'])} | {text_of(h['bound'])} | {h['verdict']} | {found} of {len(h['seeded_bugs'])} |")
+    if cert["protocol"]:
+        lines += ["", f"The protocol in Why3, for any number of threads: {len(cert['protocol']['goals'])} goals, "
+                      f"{sum(g['verdict'] == 'proved' for g in cert['protocol']['goals'])} proved; {len(cert['protocol']['mutants'])} "
+                      f"mutants, {sum(m['verdict'] == 'killed' for m in cert['protocol']['mutants'])} killed."]
     lines += ["", "## Mutants", "", "| mutant | what it breaks | verdict |", "|---|---|---|"]
     lines += [f"| {r['mutant']} | {r['what']} | {r['verdict']} |" for r in cert["mutants"]]
     if cert["smoke"]:

@@ -105,6 +105,17 @@ def smoke(tree):
     return data, "current"
 
 
+def protocol(tree):
+    """(result of make protocol, state)"""
+    data = load(tree, "protocol.json")
+    if data is None:
+        return None, "no result: run make protocol"
+    if data["sources"] != tree.hash_files(["spec/protocol.mlw"]):
+        return None, "result is of another theory: run make protocol"
+    good = all(g["verdict"] == "proved" for g in data["goals"]) and all(m["verdict"] == "killed" for m in data["mutants"])
+    return data, "current" if good else "a goal is open or a mutant survived"
+
+
 def harnesses(tree):
     """(rows, state); a row counts as passed when its verdict says so and every seeded bug was found."""
     data = load(tree, "bmc.json")
@@ -123,7 +134,7 @@ def harness_good(row):
 
 def harness_folders(tree):
     out = {}
-    for kind in ("cbmc", "sched"):
+    for kind in ("cbmc", "sched", "relacy", "spin"):
         base = os.path.join(tree.root, "harness", kind)
         for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
             if os.path.exists(os.path.join(base, name, "harness.json")):

@@ -3,7 +3,7 @@
 
 PROOF_PART = $(if $(M),-M $(M)) $(if $(F),-F $(F))
 
-.PHONY: prove replay smoke mutate audit status
+.PHONY: prove replay smoke mutate protocol audit status
 
 prove: ## prove with WP from scratch; M=module, F=function for a part
 	python3 proofs/prove.py $(PROOF_PART)
@@ -16,6 +16,9 @@ smoke: ## contradictory contracts, and negatives that must fail; M=module for a 
 
 mutate: ## mutants that the proofs must notice; M=module, F=function for a part
 	python3 proofs/mutate.py $(PROOF_PART)
+
+protocol: ## the protocol for any number of threads, in Why3, and its mutants
+	@bash -c 'set -euo pipefail; proofs/toolchain/setup.sh prove; . proofs/toolchain/env.sh; exec python3 proofs/protocol.py' </dev/null
 
 audit: ## claims, predicates, functions, goals, harnesses, trusted items
 	python3 proofs/audit.py

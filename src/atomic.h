@@ -4,7 +4,8 @@
  *
  * Back-ends: native (the compiler's builtins); Frama-C (contracts without bodies, trust item T-01);
  * the exhaustive scheduler (VS_SCHED, harness/sched/atomic_sched.h); CBMC (VS_CBMC,
- * harness/cbmc/atomic_cbmc.h). Words are 64-bit and naturally aligned.
+ * harness/cbmc/atomic_cbmc.h); relacy (VS_RELACY, harness/relacy/atomic_relacy.h). Words are 64-bit and
+ * naturally aligned.
  *
  * Up: every layer. Down: the compiler.
  * Invariant: none. Claims: C9.
@@ -21,6 +22,8 @@ struct mspan;
 #include "atomic_sched.h"
 #elif defined(VS_CBMC)
 #include "atomic_cbmc.h"
+#elif defined(VS_RELACY)
+#include "atomic_relacy.h"
 #elif defined(__FRAMAC__)
 
 /* In these contracts no other thread moves between two statements of a caller that owns the word; where

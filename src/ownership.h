@@ -24,7 +24,7 @@ static inline bool ownership_wake(struct mspan *s, uint32_t *owner) {
   uint64_t ctl = vs_load_seq_u64(&s->ctl);
   while (spanctl_full(ctl) && spanctl_sweepgen(ctl) == VS_SWEEPGEN) {
     *owner = spanctl_owner(ctl);
-    if (vs_cas_u64(&s->ctl, ctl, spanctl_unswept(*owner))) return true;
+    if (vs_cas_u64(&s->ctl, ctl, spanctl_unswept(*owner))) return true; /* M3, M6 */
     ctl = vs_load_seq_u64(&s->ctl);
   }
   return false;
@@ -40,13 +40,13 @@ static inline bool ownership_has_remote(const struct mspan *s) {
 
 /* M2: takes a full span at rest back for owner. False if another thread has woken it first. */
 static inline bool ownership_reclaim(struct mspan *s, uint32_t owner) {
-  return vs_cas_u64(&s->ctl, spanctl_resting_full(owner), spanctl_owned(owner));
+  return vs_cas_u64(&s->ctl, spanctl_resting_full(owner), spanctl_owned(owner)); /* M2 */
 }
 
 /* M1: leaves a full span at rest with owner as its home. False if a free came in between and the span is owned again.
  * The holder. */
 static inline bool ownership_rest(struct mspan *s, uint32_t owner) {
-  vs_store_seq_u64(&s->ctl, spanctl_resting_full(owner));
+  vs_store_seq_u64(&s->ctl, spanctl_resting_full(owner)); /* M1 */
   return !ownership_has_remote(s) || !ownership_reclaim(s, owner);
 }
 
@@ -66,7 +66,7 @@ static inline struct mspan *ownership_take(struct mspan **inbox) {
 
 /* M4: makes a span out of its inbox owned. The holder. */
 static inline void ownership_accept(struct mspan *s, uint32_t owner) {
-  vs_store_release_u64(&s->ctl, spanctl_owned(owner));
+  vs_store_release_u64(&s->ctl, spanctl_owned(owner)); /* M4 */
 }
 
 #endif
