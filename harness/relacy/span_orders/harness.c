@@ -89,6 +89,10 @@ bool mheap_free_large(struct mspan *s) {
   (void)s;
   unexpected("page-heap-called");
 }
+bool mheap_is_dirty(uintptr_t addr) {
+  (void)addr;
+  unexpected("page-heap-called");
+}
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   (void)s;
   (void)npages;
@@ -233,6 +237,7 @@ static GHOST void put_span(void) {
   for (uint32_t i = 0; i < SLOTS; i++) {
     if (start.slot[i] == CACHED) {
       span->alloc_cache |= bits_one(i);
+      span->mark_bits[0] &= ~bits_one(i);
     } else if (start.slot[i] == FREED) {
       span->mark_bits[0] &= ~bits_one(i);
       span->nkept--;

@@ -122,6 +122,10 @@ bool mheap_free_large(struct mspan *s) {
   (void)s;
   unexpected("mheap_free_large");
 }
+bool mheap_is_dirty(uintptr_t addr) {
+  (void)addr;
+  unexpected("mheap_is_dirty");
+}
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   (void)s;
   (void)npages;
