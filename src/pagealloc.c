@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tree of summaries over the chunks. See pagealloc.h. */
+ * The tree of summaries over the chunks. Contracts stand in pagealloc.h. */
 #include "pagealloc.h"
-
-#include "os.h"
 
 struct page_alloc vs_pages;
 
+/*@ assigns \nothing;
+    ensures least: \result <= a && \result <= b && (\result == a || \result == b);
+*/
 static uint64_t pagealloc_min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* The part of pages [page, end) in the chunk of page. */
+/*@ requires bound: page < end <= 34359738368;
+    assigns \nothing;
+    ensures bound: 1 <= \result <= end - page && page % 512 + \result <= 512;
+*/
 static uint32_t pagealloc_here(uint64_t page, uint64_t end) {
   return (uint32_t)pagealloc_min(VS_CHUNK_PAGES - page % VS_CHUNK_PAGES, end - page);
 }
@@ -19,42 +24,184 @@ bool pagealloc_is_free(uint64_t page) {
   return bits_test(pagealloc_chunk(page)->free[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }
 
+/* ---- summaries: an entry of each level from what is below it ---- */
+
+/* The summary of chunk i. */
+/*@ requires bound: i < 67108864;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv && Level4But(i);
+    terminates \true;
+    assigns vs_pages.block[i / 64]->level4[i % 64];
+    ensures inv: Level4Inv;
+    ensures same: ChunksSame{Pre,Here};
+*/
+static void pagealloc_sum4(uint64_t i) {
+  struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
+  uint64_t sum = pagechunk_summarize(b->chunk[i % VS_BLOCK_CHUNKS].free);
+  //@ assert map: SumOfMap(sum, &vs_pages.block[i / 64]->chunk[i % 64].free[0]);
+  //@ assert sum: SumOf(sum, 512 * i, 512);
+  b->level4[i % VS_BLOCK_CHUNKS] = sum;
+  //@ assert same: ChunksSame{Pre,Here};
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert here: Sum4Ok(i);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> Level4Same{Pre,Here}(j);
+  //@ assert there: Level4But(i);
+}
+
+/* Entry i of level 3, of 8 chunks. */
+/*@ requires bound: i < 8388608;
+    requires block: HasBlock(i / 8);
+    requires inv: BlocksInv && Level4Inv;
+    terminates \true;
+    assigns vs_pages.block[i / 8]->level3[i % 8];
+    ensures inv: Level4Inv;
+    ensures here: Sum3Ok(i);
+    ensures other: \forall integer j; 0 <= j < 8388608 ==> j != i ==> Sum3Ok{Pre}(j) ==> Sum3Ok(j);
+    ensures same: ChunksSame{Pre,Here};
+*/
+static void pagealloc_sum3(uint64_t i) {
+  struct page_block *b = vs_pages.block[i / VS_SUM_CHILDREN];
+  uint64_t k = i % VS_SUM_CHILDREN;
+  //@ assert child: \forall integer c; 0 <= c < 8 ==> (8 * i + c) / 64 == i / 8 && (8 * i + c) % 64 == 8 * k + c;
+  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum4Ok(8 * i + c);
+  //@ assert sums: SumsOf(&b->level4[k * 8], i * 4096, 512, 8);
+  uint64_t sum = pagesum_merge(&b->level4[k * VS_SUM_CHILDREN], VS_CHUNK_PAGES);
+  //@ assert sum: SumOf(sum, i * 4096, 4096);
+  b->level3[k] = sum;
+  //@ assert same: ChunksSame{Pre,Here};
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert level4: AllLevel4Same{Pre,Here};
+  //@ assert here: Sum3Ok(i);
+  //@ assert other: \forall integer j; 0 <= j < 8388608 ==> j != i ==> Level3Same{Pre,Here}(j);
+}
+
+/* Entry i of level 2, a block. */
+/*@ requires bound: i < 1048576;
+    requires block: HasBlock(i);
+    requires inv: BlocksInv && Level3Inv;
+    terminates \true;
+    assigns \nothing;
+    ensures sum: SumOf(\result, i * 32768, 32768);
+*/
+static uint64_t pagealloc_sum2(uint64_t i) {
+  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum3Ok(8 * i + c);
+  //@ assert sums: SumsOf(&vs_pages.block[i]->level3[0], i * 32768, 4096, 8);
+  return pagesum_merge(vs_pages.block[i]->level3, VS_LEVEL3_PAGES);
+}
+
+/* Entry i of level 1. */
+/*@ requires bound: i < 131072;
+    requires inv: Level2Inv;
+    terminates \true;
+    assigns \nothing;
+    ensures sum: SumOf(\result, i * 262144, 262144);
+*/
+static uint64_t pagealloc_sum1(uint64_t i) {
+  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum2Ok(8 * i + c);
+  //@ assert sums: SumsOf(&vs_pages.level2[i * 8], i * 262144, 32768, 8);
+  return pagesum_merge(&vs_pages.level2[i * VS_SUM_CHILDREN], VS_LEVEL2_PAGES);
+}
+
+/* Entry i of level 0. */
+/*@ requires bound: i < 16384;
+    requires inv: Level1Inv;
+    terminates \true;
+    assigns \nothing;
+    ensures sum: SumOf(\result, i * 2097152, 2097152);
+*/
+static uint64_t pagealloc_sum0(uint64_t i) {
+  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum1Ok(8 * i + c);
+  //@ assert sums: SumsOf(&vs_pages.level1[i * 8], i * 2097152, 262144, 8);
+  return pagesum_merge(&vs_pages.level1[i * VS_SUM_CHILDREN], VS_LEVEL1_PAGES);
+}
+
 /* ---- summaries: each level from the one below, for pages [first, last] whose bits have changed ---- */
 
-static void pagealloc_update4(uint64_t first, uint64_t last) {
-  for (uint64_t i = first / VS_CHUNK_PAGES; i <= last / VS_CHUNK_PAGES; i++) {
-    struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
-    b->level4[i % VS_BLOCK_CHUNKS] = pagechunk_summarize(b->chunk[i % VS_BLOCK_CHUNKS].free);
-  }
-}
-
+/*@ requires bound: first <= last < 34359738368;
+    requires there: HaveBlocks(first, last);
+    requires inv: BlocksInv && Level4Inv && Level3But(first, last);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7];
+    ensures inv: Level4Inv && Level3Inv;
+    ensures same: ChunksSame{Pre,Here};
+*/
 static void pagealloc_update3(uint64_t first, uint64_t last) {
+  /*@ loop invariant bound: first / 4096 <= i <= last / 4096 + 1;
+      loop invariant inv: Level4Inv;
+      loop invariant done: \forall integer j; 0 <= j < 8388608 ==> !(i <= j <= last / 4096) ==> Sum3Ok(j);
+      loop invariant same: ChunksSame{Pre,Here};
+      loop assigns i, vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7];
+      loop variant last / 4096 - i;
+  */
   for (uint64_t i = first / VS_LEVEL3_PAGES; i <= last / VS_LEVEL3_PAGES; i++) {
-    struct page_block *b = vs_pages.block[i / VS_SUM_CHILDREN];
-    uint64_t k = i % VS_SUM_CHILDREN;
-    b->level3[k] = pagesum_merge(&b->level4[k * VS_SUM_CHILDREN], VS_CHUNK_PAGES);
+    //@ assert block: first / 32768 <= i / 8 <= last / 32768 && HasBlock(i / 8);
+    pagealloc_sum3(i);
   }
 }
 
+/*@ requires bound: first <= last < 34359738368;
+    requires there: HaveBlocks(first, last);
+    requires inv: BlocksInv && Level3Inv && Level2But(first, last);
+    terminates \true;
+    assigns vs_pages.level2[first / 32768 .. last / 32768];
+    ensures inv: Level2Inv;
+*/
 static void pagealloc_update2(uint64_t first, uint64_t last) {
-  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++)
-    vs_pages.level2[i] = pagesum_merge(vs_pages.block[i]->level3, VS_LEVEL3_PAGES);
+  /*@ loop invariant bound: first / 32768 <= i <= last / 32768 + 1;
+      loop invariant done: \forall integer j; 0 <= j < 1048576 ==> !(i <= j <= last / 32768) ==> Sum2Ok(j);
+      loop assigns i, vs_pages.level2[first / 32768 .. last / 32768];
+      loop variant last / 32768 - i;
+  */
+  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++) vs_pages.level2[i] = pagealloc_sum2(i);
 }
 
+/*@ requires bound: first <= last < 34359738368;
+    requires inv: Level2Inv && Level1But(first, last);
+    terminates \true;
+    assigns vs_pages.level1[first / 262144 .. last / 262144];
+    ensures inv: Level1Inv;
+*/
 static void pagealloc_update1(uint64_t first, uint64_t last) {
-  for (uint64_t i = first / VS_LEVEL1_PAGES; i <= last / VS_LEVEL1_PAGES; i++)
-    vs_pages.level1[i] = pagesum_merge(&vs_pages.level2[i * VS_SUM_CHILDREN], VS_LEVEL2_PAGES);
+  /*@ loop invariant bound: first / 262144 <= i <= last / 262144 + 1;
+      loop invariant done: \forall integer j; 0 <= j < 131072 ==> !(i <= j <= last / 262144) ==> Sum1Ok(j);
+      loop assigns i, vs_pages.level1[first / 262144 .. last / 262144];
+      loop variant last / 262144 - i;
+  */
+  for (uint64_t i = first / VS_LEVEL1_PAGES; i <= last / VS_LEVEL1_PAGES; i++) vs_pages.level1[i] = pagealloc_sum1(i);
 }
 
+/*@ requires bound: first <= last < 34359738368;
+    requires inv: Level1Inv && Level0But(first, last);
+    terminates \true;
+    assigns vs_pages.level0[first / 2097152 .. last / 2097152];
+    ensures inv: Level0Inv;
+*/
 static void pagealloc_update0(uint64_t first, uint64_t last) {
-  for (uint64_t i = first / VS_LEVEL0_PAGES; i <= last / VS_LEVEL0_PAGES; i++)
-    vs_pages.level0[i] = pagesum_merge(&vs_pages.level1[i * VS_SUM_CHILDREN], VS_LEVEL1_PAGES);
+  /*@ loop invariant bound: first / 2097152 <= i <= last / 2097152 + 1;
+      loop invariant done: \forall integer j; 0 <= j < 16384 ==> !(i <= j <= last / 2097152) ==> Sum0Ok(j);
+      loop assigns i, vs_pages.level0[first / 2097152 .. last / 2097152];
+      loop variant last / 2097152 - i;
+  */
+  for (uint64_t i = first / VS_LEVEL0_PAGES; i <= last / VS_LEVEL0_PAGES; i++) vs_pages.level0[i] = pagealloc_sum0(i);
 }
 
-static void pagealloc_update(uint64_t first, uint64_t npages) {
-  uint64_t last = first + npages - 1;
-  pagealloc_update4(first, last);
+/*@ requires bound: first <= last < 34359738368;
+    requires there: HaveBlocks(first, last);
+    requires inv: BlocksInv && TreeBut(first, last);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768 .. last / 32768],
+      vs_pages.level1[first / 262144 .. last / 262144],
+      vs_pages.level0[first / 2097152 .. last / 2097152];
+    ensures inv: TreeInv;
+    ensures same: ChunksSame{Pre,Here};
+*/
+static void pagealloc_update(uint64_t first, uint64_t last) {
   pagealloc_update3(first, last);
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert level2: Level2But(first, last);
+  //@ assert level1: Level1But(first, last);
+  //@ assert level0: Level0But(first, last);
   pagealloc_update2(first, last);
   pagealloc_update1(first, last);
   pagealloc_update0(first, last);
@@ -72,92 +219,289 @@ static void pagealloc_list(uint32_t number) {
 bool pagealloc_provide(uint64_t first, uint64_t npages) {
   for (uint64_t i = first / VS_LEVEL2_PAGES; i <= (first + npages - 1) / VS_LEVEL2_PAGES; i++) {
     if (vs_pages.block[i]) continue;
-    vs_pages.block[i] = os_metadata(sizeof(struct page_block));
+    vs_pages.block[i] = pagealloc_new_block();
     if (!vs_pages.block[i]) return false;
     pagealloc_list((uint32_t)i);
   }
   return true;
 }
 
-/* Sets the free bits of pages [first, first + npages), and brings the summaries up to date. */
-static void pagealloc_set_free(uint64_t first, uint64_t npages) {
-  uint64_t end = first + npages;
-  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
-    pagechunk_set(pagealloc_chunk(page)->free, (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
+/* Sets the free bits of npages pages of chunk i from its page first on. */
+/*@ requires bound: i < 67108864 && first <= 512 && npages <= 512 - first;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    terminates \true;
+    assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7];
+    ensures inv: ChunksInv && Level4But(i);
+    ensures set: RunFree(512 * i + first, 512 * i + first + npages);
+    ensures below: FreeSame{Pre,Here}(0, 512 * i + first);
+    ensures above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
+static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
+  struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
+  pagechunk_set(c->free, first, npages);
+  /*@ assert words: \forall integer w; 0 <= w < 8 ==>
+        c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre) &&
+        c->cold[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].cold[w], Pre); */
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert level4: AllLevel4Same{Pre,Here};
+  //@ assert here: ChunkOk(i);
+  //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
+  //@ assert outside: \forall integer j; 0 <= j < 67108864 ==> j != i ==> FreeSame{Pre,Here}(512 * j, 512 * j + 512);
+  //@ assert low: FreeSame{Pre,Here}(512 * i, 512 * i + first);
+  //@ assert high: FreeSame{Pre,Here}(512 * i + first + npages, 512 * i + 512);
+}
+
+/* Sets the free bits of pages [first, end). */
+/*@ requires bound: first < end <= 34359738368;
+    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires there: HaveBlocks(first, end - 1);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
+    ensures inv: ChunksInv && Level4Inv;
+    ensures set: RunFree(first, end);
+    ensures below: FreeSame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(end, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+    ensures level3: AllLevel3Same{Pre,Here};
+*/
+static void pagealloc_set_pages(uint64_t first, uint64_t end) {
+  uint64_t page = first;
+  /*@ loop invariant bound: first <= page <= end;
+      loop invariant inv: ChunksInv && Level4Inv;
+      loop invariant set: RunFree(first, page);
+      loop invariant below: FreeSame{Pre,Here}(0, first);
+      loop invariant above: FreeSame{Pre,Here}(page, 34359738368);
+      loop invariant dirty: DirtySame{Pre,Here}(0, 34359738368);
+      loop invariant level3: AllLevel3Same{Pre,Here};
+      loop assigns page, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+        vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
+      loop variant end - page;
+  */
+  while (page < end) {
+    uint32_t npages = pagealloc_here(page, end);
+    //@ assert block: first / 32768 <= page / 512 / 64 <= (end - 1) / 32768 && HasBlock(page / 512 / 64);
+    //@ assert page: page == 512 * (page / 512) + page % 512;
+    pagealloc_set_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    pagealloc_sum4(page / VS_CHUNK_PAGES);
+    page += npages;
+  }
+}
+
+/* Makes pages [first, end) free, and brings the summaries up to date. */
+/*@ requires bound: first < end <= 34359738368;
+    requires inv: PagesInv;
+    requires there: HaveBlocks(first, end - 1);
+    requires end: end <= vs_pages.end0 * 2097152;
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63],
+      vs_pages.block[first / 32768 .. (end - 1) / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768 .. (end - 1) / 32768],
+      vs_pages.level1[first / 262144 .. (end - 1) / 262144],
+      vs_pages.level0[first / 2097152 .. (end - 1) / 2097152], vs_pages.search;
+    ensures inv: PagesInv;
+    ensures set: RunFree(first, end);
+    ensures below: FreeSame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(end, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
+static void pagealloc_set_free(uint64_t first, uint64_t end) {
+  pagealloc_set_pages(first, end);
   if (first < vs_pages.search) vs_pages.search = first;
-  pagealloc_update(first, npages);
+  //@ assert tree: TreeBut(first, end - 1);
+  //@ ghost Set: ;
+  pagealloc_update(first, end - 1);
+  //@ assert free: FreeSame{Set,Here}(0, 34359738368);
+  //@ assert dirty: DirtySame{Set,Here}(0, 34359738368);
 }
 
 void pagealloc_grow(uint64_t first, uint64_t npages) {
   uint32_t end0 = (uint32_t)((first + npages - 1) / VS_LEVEL0_PAGES + 1);
   if (vs_pages.end0 == 0) vs_pages.search = first;
   if (end0 > vs_pages.end0) vs_pages.end0 = end0;
-  pagealloc_set_free(first, npages);
+  pagealloc_set_free(first, first + npages);
 }
 
 /* ---- search ---- */
 
-/* One step of a search: over count entries of a level, of capacity pages each, the first of which starts at *page.
- * True if the search ends here: *page is the start of a run of npages, or VS_NO_PAGE. False if the run is in
- * the entry that starts at *page. */
-static bool pagealloc_step(const uint64_t *sum, uint32_t count, uint32_t capacity, uint64_t npages, uint64_t *page) {
+/* Where a search over the entries of a level ends: done at the start of a run, or of VS_NO_PAGE; or at the start of
+ * the entry that has the run inside. */
+struct page_place {
+  uint64_t page;
+  bool done;
+};
+
+/* One step of a search: over count entries of a level, of capacity pages each, the first of which starts at page.
+ * The address of vs_pages in the contract tells WP that sum may point into it. */
+/*@ requires valid: \valid_read(sum + (0 .. count - 1)) && \valid_read(&vs_pages);
+    requires range: 1 <= capacity <= 2097152 && 1 <= count <= 16384 && 1 <= npages;
+    requires bound: page + count * capacity <= 34359738368;
+    requires sums: SumsOf(sum, page, capacity, count);
+    requires lowest: NoRun(npages, page);
+    terminates \true;
+    assigns \nothing;
+    ensures hit: \result.done ==> \result.page != 34359738368 ==> \result.page + npages <= page + count * capacity &&
+      RunFree(\result.page, \result.page + npages) && NoRun(npages, \result.page);
+    ensures none: \result.done ==> \result.page == 34359738368 ==> Longest(npages - 1, page, page + count * capacity);
+    ensures inside: !\result.done ==> page <= \result.page && \result.page + capacity <= page + count * capacity &&
+      (\result.page - page) % capacity == 0 &&
+      HasRun(npages, \result.page, \result.page + capacity) && NoRun(npages, \result.page);
+*/
+static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uint32_t capacity, uint64_t npages,
+                                        uint64_t page) {
   uint64_t before = 0;
   uint32_t i = pagesum_scan(sum, count, capacity, npages, &before);
-  *page += (uint64_t)i * capacity;
-  if (i == count) {
-    *page = VS_NO_PAGE;
-    return true;
-  }
-  if (before + pagesum_start(sum[i]) < npages) return false;
-  *page -= before;
-  return true;
+  struct page_place place = {.page = VS_NO_PAGE, .done = true};
+  //@ assert end: EndOf{Pre}(before, page, page + i * capacity);
+  //@ assert longest: Longest{Pre}(npages - 1, page, page + i * capacity);
+  if (i == count) return place;
+  //@ assert area: i * capacity + capacity <= count * capacity;
+  place.page = page + (uint64_t)i * capacity;
+  place.done = before + pagesum_start(sum[i]) >= npages;
+  //@ assert sum: SumOf{Pre}(\at(sum[\at(i, Here)], Pre), page + i * capacity, capacity);
+  //@ assert rest: !place.done ==> NoRun{Pre}(npages, place.page);
+  if (place.done) place.page -= before;
+  return place;
 }
 
 uint64_t pagealloc_find(uint64_t npages) {
   uint32_t first = (uint32_t)(vs_pages.search / VS_LEVEL0_PAGES);
   if (first >= vs_pages.end0) return VS_NO_PAGE;
-  uint64_t page = (uint64_t)first * VS_LEVEL0_PAGES;
-  if (pagealloc_step(&vs_pages.level0[first], vs_pages.end0 - first, VS_LEVEL0_PAGES, npages, &page)) return page;
-  if (pagealloc_step(&vs_pages.level1[page / VS_LEVEL1_PAGES], VS_SUM_CHILDREN, VS_LEVEL1_PAGES, npages, &page))
-    return page;
-  if (pagealloc_step(&vs_pages.level2[page / VS_LEVEL2_PAGES], VS_SUM_CHILDREN, VS_LEVEL2_PAGES, npages, &page))
-    return page;
-  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
-  if (pagealloc_step(b->level3, VS_SUM_CHILDREN, VS_LEVEL3_PAGES, npages, &page)) return page;
-  uint64_t chunk = page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
-  if (pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, &page)) return page;
-  return page + pagechunk_find(pagealloc_chunk(page)->free, (uint32_t)npages);
+  struct page_place at = pagealloc_step(&vs_pages.level0[first], vs_pages.end0 - first, VS_LEVEL0_PAGES, npages,
+                                        (uint64_t)first * VS_LEVEL0_PAGES);
+  if (at.done) return at.page;
+  at = pagealloc_step(&vs_pages.level1[at.page / VS_LEVEL1_PAGES], VS_SUM_CHILDREN, VS_LEVEL1_PAGES, npages, at.page);
+  if (at.done) return at.page;
+  at = pagealloc_step(&vs_pages.level2[at.page / VS_LEVEL2_PAGES], VS_SUM_CHILDREN, VS_LEVEL2_PAGES, npages, at.page);
+  if (at.done) return at.page;
+  struct page_block *b = vs_pages.block[at.page / VS_LEVEL2_PAGES];
+  at = pagealloc_step(b->level3, VS_SUM_CHILDREN, VS_LEVEL3_PAGES, npages, at.page);
+  if (at.done) return at.page;
+  uint64_t chunk = at.page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
+  at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
+  if (at.done) return at.page;
+  return at.page + pagechunk_find(pagealloc_chunk(at.page)->free, (uint32_t)npages);
 }
 
 uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
   uint64_t page = first, end = pagealloc_min(first + limit, VS_NO_PAGE);
+  /*@ loop invariant bound: first <= page <= 34359738368;
+      loop invariant free: RunFree(first, page);
+      loop assigns page;
+      loop variant end - page;
+  */
   while (page < end && pagealloc_is_free(page)) {
     uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
-    page += pagechunk_next_clear(pagealloc_chunk(page)->free, p) - p;
+    uint32_t stop = pagechunk_next_clear(pagealloc_chunk(page)->free, p);
+    //@ assert run: RunFree(512 * (page / 512) + p, 512 * (page / 512) + stop);
+    page += stop - p;
   }
   return pagealloc_min(page, end) - first;
 }
 
 /* ---- taking and returning pages ---- */
 
-uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
-  uint64_t end = first + npages, dirty = 0;
-  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
-    dirty += pagechunk_take(pagealloc_chunk(page), (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
-  if (first == vs_pages.search) vs_pages.search = end;
-  pagealloc_update(first, npages);
+/* Takes npages free pages of chunk i from its page first on. How many of them were dirty. */
+/*@ requires bound: i < 67108864 && first <= 512 && npages <= 512 - first;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires free: RunFree(512 * i + first, 512 * i + first + npages);
+    terminates \true;
+    assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7], vs_pages.block[i / 64]->chunk[i % 64].dirty[0 .. 7],
+      vs_pages.block[i / 64]->chunk[i % 64].cold[0 .. 7];
+    ensures inv: ChunksInv && Level4But(i);
+    ensures count: \result == DirtyCount{Pre}(512 * i + first, npages);
+    ensures taken: PagesTaken(512 * i + first, 512 * i + first + npages);
+    ensures below: FreeSame{Pre,Here}(0, 512 * i + first) && DirtySame{Pre,Here}(0, 512 * i + first);
+    ensures above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368) &&
+      DirtySame{Pre,Here}(512 * i + first + npages, 34359738368);
+*/
+static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages) {
+  struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
+  //@ assert chunk: ChunkOk(i);
+  uint32_t dirty = pagechunk_take(c, first, npages);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert level4: AllLevel4Same{Pre,Here};
+  //@ assert here: ChunkOk(i);
+  //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
+  //@ assert free: \forall integer j; 0 <= j < 67108864 ==> j != i ==> FreeSame{Pre,Here}(512 * j, 512 * j + 512);
+  //@ assert dirty: \forall integer j; 0 <= j < 67108864 ==> j != i ==> DirtySame{Pre,Here}(512 * j, 512 * j + 512);
+  //@ assert low: FreeSame{Pre,Here}(512 * i, 512 * i + first) && DirtySame{Pre,Here}(512 * i, 512 * i + first);
+  /*@ assert high: FreeSame{Pre,Here}(512 * i + first + npages, 512 * i + 512) &&
+        DirtySame{Pre,Here}(512 * i + first + npages, 512 * i + 512); */
   return dirty;
 }
 
-static void pagealloc_mark_idle(uint64_t page) {
-  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
-  b->idle = bits_set(b->idle, (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS));
+/* Takes the free pages [first, end). How many of them were dirty. */
+/*@ requires bound: first < end <= 34359738368;
+    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires there: HaveBlocks(first, end - 1);
+    requires free: RunFree(first, end);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
+      vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
+      vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
+    ensures inv: ChunksInv && Level4Inv;
+    ensures count: \result == DirtyCount{Pre}(first, end - first);
+    ensures taken: PagesTaken(first, end);
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(end, 34359738368) && DirtySame{Pre,Here}(end, 34359738368);
+    ensures level3: AllLevel3Same{Pre,Here};
+*/
+static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
+  uint64_t dirty = 0, page = first;
+  /*@ loop invariant bound: first <= page <= end;
+      loop invariant inv: ChunksInv && Level4Inv;
+      loop invariant count: dirty == DirtyCount{Pre}(first, page - first) && dirty <= page - first;
+      loop invariant taken: PagesTaken(first, page);
+      loop invariant below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+      loop invariant above: FreeSame{Pre,Here}(page, 34359738368) && DirtySame{Pre,Here}(page, 34359738368);
+      loop invariant level3: AllLevel3Same{Pre,Here};
+      loop assigns page, dirty, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+        vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
+        vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
+        vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
+      loop variant end - page;
+  */
+  while (page < end) {
+    uint32_t npages = pagealloc_here(page, end);
+    //@ assert block: first / 32768 <= page / 512 / 64 <= (end - 1) / 32768 && HasBlock(page / 512 / 64);
+    //@ assert page: page == 512 * (page / 512) + page % 512;
+    //@ assert free: RunFree(page, page + npages);
+    //@ assert count: DirtyCount(page, npages) == DirtyCount{Pre}(page, npages) && 0 <= DirtyCount(page, npages) <= npages;
+    dirty += pagealloc_take_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    pagealloc_sum4(page / VS_CHUNK_PAGES);
+    page += npages;
+  }
+  return dirty;
+}
+
+uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
+  uint64_t end = first + npages;
+  uint64_t dirty = pagealloc_take_pages(first, end);
+  if (first == vs_pages.search) vs_pages.search = end;
+  //@ assert tree: TreeBut(first, end - 1);
+  //@ ghost Taken: ;
+  pagealloc_update(first, end - 1);
+  //@ assert free: FreeSame{Taken,Here}(0, 34359738368);
+  //@ assert dirty: DirtySame{Taken,Here}(0, 34359738368);
+  return dirty;
+}
+
+/* Notes that chunk i may have pages to give back. */
+static void pagealloc_mark_idle(uint64_t i) {
+  struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
+  b->idle = bits_set(b->idle, (uint32_t)(i % VS_BLOCK_CHUNKS));
 }
 
 void pagealloc_put(uint64_t first, uint64_t npages) {
-  uint64_t end = first + npages;
-  for (uint64_t page = first; page < end; page += pagealloc_here(page, end)) pagealloc_mark_idle(page);
-  pagealloc_set_free(first, npages);
+  uint64_t last = first + npages - 1;
+  for (uint64_t i = first / VS_CHUNK_PAGES; i <= last / VS_CHUNK_PAGES; i++) pagealloc_mark_idle(i);
+  pagealloc_set_free(first, first + npages);
 }
 
 /* ---- pages to give back ---- */

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os.h"
 #include "pagechunk.h"
 
 /* The pages of the address space; as the number of a page, none. */
@@ -65,37 +66,170 @@ struct page_alloc {
 
 extern struct page_alloc vs_pages __attribute__((visibility("hidden")));
 
+#include "../spec/pagealloc.acsl"
+
+/* A fresh block, all zeros, or NULL if the system refused: os_metadata for the type, because a cast from void is
+ * beyond the proof (T-04). */
+/*@ terminates \true;
+    assigns \result \from \nothing;
+    ensures valid: \result != \null ==> \valid(\result);
+    ensures fresh: \result != \null ==> \forall integer i; 0 <= i < 1048576 ==> HasBlock(i) ==>
+      \separated(\result, vs_pages.block[i]);
+    ensures sums: \result != \null ==> (\forall integer i; 0 <= i < 64 ==> \result->level4[i] == 0) &&
+      (\forall integer i; 0 <= i < 8 ==> \result->level3[i] == 0);
+    ensures bits: \result != \null ==> \forall integer i, w; 0 <= i < 64 ==> 0 <= w < 8 ==>
+      \result->chunk[i].free[w] == 0 && \result->chunk[i].dirty[w] == 0 && \result->chunk[i].cold[w] == 0;
+    ensures idle: \result != \null ==> \result->idle == 0;
+*/
+#ifdef __FRAMAC__
+struct page_block *pagealloc_new_block(void);
+#else
+static inline struct page_block *pagealloc_new_block(void) { return os_metadata(sizeof(struct page_block)); }
+#endif
+
 /* The chunk of a page, which has a block. */
+/*@ requires bound: page < 34359738368;
+    requires inv: BlocksInv;
+    requires block: HasBlock(page / 32768);
+    assigns \result \from vs_pages.block[page / 32768];
+    ensures exact: \result == &vs_pages.block[page / 32768]->chunk[page / 512 % 64];
+*/
 static inline struct page_chunk *pagealloc_chunk(uint64_t page) {
   return &vs_pages.block[page / VS_LEVEL2_PAGES]->chunk[page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS];
 }
 
 /* Whether a page is free. */
+/*@ requires bound: page < 34359738368;
+    requires inv: BlocksInv;
+    terminates \true;
+    assigns \nothing;
+    ensures exact: \result <==> PageFree(page);
+*/
 bool pagealloc_is_free(uint64_t page);
 
 /* Provides for the metadata of pages [first, first + npages). False if the system refused; no harm is done. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: PagesInv;
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768], vs_pages.number[0 .. 1048575],
+      vs_pages.nblocks;
+    ensures inv: PagesInv;
+    ensures there: \result ==> HaveBlocks(first, first + npages - 1);
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
 bool pagealloc_provide(uint64_t first, uint64_t npages);
 
 /* Makes pages [first, first + npages), whose metadata is provided for, part of the heap: free, and not dirty. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: PagesInv;
+    requires there: HaveBlocks(first, first + npages - 1);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
+      vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
+      vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search, vs_pages.end0;
+    ensures inv: PagesInv;
+    ensures set: RunFree(first, first + npages);
+    ensures below: FreeSame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + npages, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
 void pagealloc_grow(uint64_t first, uint64_t npages);
 
 /* The first page of the lowest run of npages free pages, or VS_NO_PAGE. */
+/*@ requires inv: PagesInv;
+    requires range: 1 <= npages;
+    terminates \true;
+    assigns \nothing;
+    ensures bound: \result <= 34359738368;
+    ensures hit: \result < 34359738368 ==> \result + npages <= 34359738368 && RunFree(\result, \result + npages);
+    ensures lowest: NoRun(npages, \result);
+*/
 uint64_t pagealloc_find(uint64_t npages);
 
 /* Length of the run of free pages that starts at first, at most limit. */
+/*@ requires bound: first <= 34359738368 && limit <= 34359738368;
+    requires inv: BlocksInv;
+    terminates \true;
+    assigns \nothing;
+    ensures bound: \result <= limit && first + \result <= 34359738368;
+    ensures free: RunFree(first, first + \result);
+    ensures all: \result < limit ==> first + \result < 34359738368 ==> !PageFree(first + \result);
+*/
 uint64_t pagealloc_run(uint64_t first, uint64_t limit);
 
 /* Takes the free pages [first, first + npages). How many of them were dirty. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: PagesInv;
+    requires free: RunFree(first, first + npages);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
+      vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
+      vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
+    ensures inv: PagesInv;
+    ensures count: \result == DirtyCount{Pre}(first, npages);
+    ensures taken: PagesTaken(first, first + npages);
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + npages, 34359738368) &&
+      DirtySame{Pre,Here}(first + npages, 34359738368);
+*/
 uint64_t pagealloc_take(uint64_t first, uint64_t npages);
 
 /* Returns the pages [first, first + npages), which are in use. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: PagesInv;
+    requires there: HaveBlocks(first, first + npages - 1);
+    requires end: first + npages <= vs_pages.end0 * 2097152;
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->idle,
+      vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
+      vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
+      vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
+    ensures inv: PagesInv;
+    ensures set: RunFree(first, first + npages);
+    ensures below: FreeSame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + npages, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+    ensures idle: \forall integer i; first / 512 <= i <= (first + npages - 1) / 512 ==> ChunkIdle(i);
+*/
 void pagealloc_put(uint64_t first, uint64_t npages);
 
 /* The first page of the highest chunk below page end that may have pages to give back, or VS_NO_PAGE. */
+/*@ requires bound: end <= 34359738368;
+    requires inv: BlocksInv && ListInv;
+    terminates \true;
+    assigns \nothing;
+    ensures bound: \result == 34359738368 || (\result % 512 == 0 && \result + 512 <= end);
+    ensures idle: \result < 34359738368 ==> ChunkIdle(\result / 512);
+    ensures none: \result == 34359738368 ==> \forall integer i; 0 <= i < end / 512 ==> !ChunkIdle(i);
+    ensures highest: \result < 34359738368 ==> \forall integer i; \result / 512 < i < end / 512 ==> !ChunkIdle(i);
+*/
 uint64_t pagealloc_idle_chunk(uint64_t end);
 
 /* A tick of the scavenger for the chunk that starts at page: its free and dirty pages become cold. It counts as idle
  * until it has no min of them in a row. */
+/*@ requires bound: page < 34359738368 && 1 <= min <= 512;
+    requires inv: PagesInv;
+    requires block: HasBlock(page / 32768);
+    terminates \true;
+    assigns vs_pages.block[page / 32768]->chunk[page / 512 % 64].cold[0 .. 7], vs_pages.block[page / 32768]->idle;
+    ensures inv: PagesInv;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+    ensures idle: ChunkIdle(page / 512) ==> \exists integer q; 0 <= q && q + min <= 512 &&
+      RunFree(page / 512 * 512 + q, page / 512 * 512 + q + min);
+*/
 void pagealloc_age(uint64_t page, uint32_t min);
 
 #endif
