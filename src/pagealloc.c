@@ -210,19 +210,74 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
 /* ---- growth ---- */
 
 /* Enters a block into the list of blocks. */
+/*@ requires bound: number < 1048576;
+    requires block: HasBlock(number);
+    requires inv: ListBut(number);
+    terminates \true;
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+    ensures inv: ListInv;
+*/
 static void pagealloc_list(uint32_t number) {
+  //@ assert full: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
   uint32_t at = vs_pages.nblocks++;
+  /*@ loop invariant bound: at <= \at(vs_pages.nblocks, Pre);
+      loop invariant low: \forall integer i; 0 <= i < at ==> vs_pages.number[i] == \at(vs_pages.number[i], Pre);
+      loop invariant high: \forall integer i; at < i < vs_pages.nblocks ==>
+        vs_pages.number[i] == \at(vs_pages.number[i - 1], Pre);
+      loop invariant above: \forall integer i; at <= i < \at(vs_pages.nblocks, Pre) ==>
+        number < \at(vs_pages.number[i], Pre);
+      loop assigns at, vs_pages.number[0 .. 1048575];
+      loop variant at;
+  */
   for (; at > 0 && vs_pages.number[at - 1] > number; at--) vs_pages.number[at] = vs_pages.number[at - 1];
   vs_pages.number[at] = number;
+  //@ assert below: \forall integer i; 0 <= i < at ==> vs_pages.number[i] + (at - i) <= number;
+  //@ assert above: \forall integer i; at < i < vs_pages.nblocks ==> number + (i - at) <= vs_pages.number[i];
+  /*@ assert kept: \forall integer i; 0 <= i < \at(vs_pages.nblocks, Pre) ==>
+        vs_pages.number[i < at ? i : i + 1] == \at(vs_pages.number[i], Pre); */
+  //@ assert here: vs_pages.number[at] == number && at < vs_pages.nblocks;
+}
+
+/* Makes block i, which is not there. False if the system refused. */
+/*@ requires bound: i < 1048576;
+    requires none: !HasBlock(i);
+    requires inv: PagesInv;
+    terminates \true;
+    assigns vs_pages.block[i], vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+    ensures inv: PagesInv;
+    ensures there: \result ==> HasBlock(i);
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
+static bool pagealloc_add_block(uint32_t i) {
+  struct page_block *b = pagealloc_new_block();
+  if (!b) return false;
+  vs_pages.block[i] = b;
+  //@ assert blocks: BlocksInv;
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j / 64 != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert dirty: DirtySame{Pre,Here}(0, 34359738368);
+  //@ assert none: \forall integer p; 32768 * i <= p < 32768 * i + 32768 ==> !PageFree(p);
+  //@ assert chunks: ChunksInv;
+  //@ assert level4: Level4Inv;
+  //@ assert level3: Level3Inv;
+  //@ assert list: ListBut(i);
+  pagealloc_list(i);
+  return true;
 }
 
 bool pagealloc_provide(uint64_t first, uint64_t npages) {
-  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= (first + npages - 1) / VS_LEVEL2_PAGES; i++) {
-    if (vs_pages.block[i]) continue;
-    vs_pages.block[i] = pagealloc_new_block();
-    if (!vs_pages.block[i]) return false;
-    pagealloc_list((uint32_t)i);
-  }
+  uint64_t last = first + npages - 1;
+  /*@ loop invariant bound: first / 32768 <= i <= last / 32768 + 1;
+      loop invariant inv: PagesInv;
+      loop invariant there: \forall integer j; first / 32768 <= j < i ==> HasBlock(j);
+      loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
+      loop invariant dirty: DirtySame{Pre,Here}(0, 34359738368);
+      loop assigns i, vs_pages.block[first / 32768 .. last / 32768], vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+      loop variant last / 32768 - i;
+  */
+  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++)
+    if (!vs_pages.block[i] && !pagealloc_add_block((uint32_t)i)) return false;
   return true;
 }
 
@@ -367,23 +422,54 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   return place;
 }
 
+/* The lowest run of npages pages, which lies in the block that starts at page. */
+/*@ requires bound: page < 34359738368 && page % 32768 == 0 && 1 <= npages;
+    requires inv: BlocksInv && Level4Inv && Level3Inv;
+    requires inside: HasRun(npages, page, page + 32768);
+    requires lowest: NoRun(npages, page);
+    terminates \true;
+    assigns \nothing;
+    ensures hit: \result + npages <= 34359738368 && RunFree(\result, \result + npages);
+    ensures lowest: NoRun(npages, \result);
+*/
+static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
+  //@ assert block: HasBlock(page / 32768);
+  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
+  //@ assert below3: \forall integer c; 0 <= c < 8 ==> Sum3Ok(page / 4096 + c);
+  //@ assert sums3: SumsOf(&b->level3[0], page, 4096, 8);
+  struct page_place at = pagealloc_step(b->level3, VS_SUM_CHILDREN, VS_LEVEL3_PAGES, npages, page);
+  if (at.done) return at.page;
+  //@ assert aligned: at.page % 4096 == 0 && at.page / 32768 == page / 32768;
+  uint64_t chunk = at.page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
+  //@ assert below4: \forall integer c; 0 <= c < 8 ==> Sum4Ok(at.page / 512 + c);
+  //@ assert sums4: SumsOf(&b->level4[chunk], at.page, 512, 8);
+  at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
+  if (at.done) return at.page;
+  //@ assert chunk: at.page == 512 * (at.page / 512) && at.page / 512 / 64 == page / 32768;
+  uint32_t p = pagechunk_find(pagealloc_chunk(at.page)->free, (uint32_t)npages);
+  //@ assert found: p < 512;
+  //@ assert first: \forall integer q; at.page <= q < at.page + p ==> !RunFree(q, q + npages);
+  return at.page + p;
+}
+
 uint64_t pagealloc_find(uint64_t npages) {
   uint32_t first = (uint32_t)(vs_pages.search / VS_LEVEL0_PAGES);
+  //@ assert lowest: NoRun(npages, first * 2097152);
   if (first >= vs_pages.end0) return VS_NO_PAGE;
+  //@ assert sums0: SumsOf(&vs_pages.level0[first], first * 2097152, 2097152, vs_pages.end0 - first);
   struct page_place at = pagealloc_step(&vs_pages.level0[first], vs_pages.end0 - first, VS_LEVEL0_PAGES, npages,
                                         (uint64_t)first * VS_LEVEL0_PAGES);
   if (at.done) return at.page;
+  //@ assert aligned0: at.page % 2097152 == 0 && at.page < 34359738368;
+  //@ assert sums1: SumsOf(&vs_pages.level1[at.page / 262144], at.page, 262144, 8);
   at = pagealloc_step(&vs_pages.level1[at.page / VS_LEVEL1_PAGES], VS_SUM_CHILDREN, VS_LEVEL1_PAGES, npages, at.page);
   if (at.done) return at.page;
+  //@ assert aligned1: at.page % 262144 == 0 && at.page < 34359738368;
+  //@ assert sums2: SumsOf(&vs_pages.level2[at.page / 32768], at.page, 32768, 8);
   at = pagealloc_step(&vs_pages.level2[at.page / VS_LEVEL2_PAGES], VS_SUM_CHILDREN, VS_LEVEL2_PAGES, npages, at.page);
   if (at.done) return at.page;
-  struct page_block *b = vs_pages.block[at.page / VS_LEVEL2_PAGES];
-  at = pagealloc_step(b->level3, VS_SUM_CHILDREN, VS_LEVEL3_PAGES, npages, at.page);
-  if (at.done) return at.page;
-  uint64_t chunk = at.page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
-  at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
-  if (at.done) return at.page;
-  return at.page + pagechunk_find(pagealloc_chunk(at.page)->free, (uint32_t)npages);
+  //@ assert aligned2: at.page % 32768 == 0 && at.page < 34359738368;
+  return pagealloc_find_in_block(at.page, npages);
 }
 
 uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
@@ -493,6 +579,15 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
 }
 
 /* Notes that chunk i may have pages to give back. */
+/*@ requires bound: i < 67108864;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv;
+    terminates \true;
+    assigns vs_pages.block[i / 64]->idle;
+    ensures idle: ChunkIdle(i);
+    ensures other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> (ChunkIdle{Pre}(j) <==> ChunkIdle(j));
+    ensures same: ChunksSame{Pre,Here} && AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+*/
 static void pagealloc_mark_idle(uint64_t i) {
   struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
   b->idle = bits_set(b->idle, (uint32_t)(i % VS_BLOCK_CHUNKS));
@@ -500,22 +595,56 @@ static void pagealloc_mark_idle(uint64_t i) {
 
 void pagealloc_put(uint64_t first, uint64_t npages) {
   uint64_t last = first + npages - 1;
-  for (uint64_t i = first / VS_CHUNK_PAGES; i <= last / VS_CHUNK_PAGES; i++) pagealloc_mark_idle(i);
+  /*@ loop invariant bound: first / 512 <= i <= last / 512 + 1;
+      loop invariant idle: \forall integer j; first / 512 <= j < i ==> ChunkIdle(j);
+      loop invariant same: ChunksSame{Pre,Here} && AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+      loop assigns i, vs_pages.block[first / 32768 .. last / 32768]->idle;
+      loop variant last / 512 - i;
+  */
+  for (uint64_t i = first / VS_CHUNK_PAGES; i <= last / VS_CHUNK_PAGES; i++) {
+    //@ assert block: first / 32768 <= i / 64 <= last / 32768 && HasBlock(i / 64);
+    pagealloc_mark_idle(i);
+  }
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert dirty: DirtySame{Pre,Here}(0, 34359738368);
+  //@ assert inv: PagesInv;
   pagealloc_set_free(first, first + npages);
 }
 
 /* ---- pages to give back ---- */
 
 /* The highest set bit of x below bit n, or 64. */
+/*@ assigns \nothing;
+    ensures hit: \result != 64 ==> \result < 64 && \result < n && Bit(x, \result);
+    ensures highest: \result != 64 ==> \forall integer j; \result < j < 64 ==> j < n ==> !Bit(x, j);
+    ensures none: \result == 64 ==> \forall integer j; 0 <= j < 64 ==> j < n ==> !Bit(x, j);
+*/
 static uint32_t pagealloc_top(uint64_t x, uint64_t n) {
   uint32_t top = (uint32_t)pagealloc_min(n, VS_WORD_BITS);
+  /*@ loop invariant bound: top <= 64 && top <= n;
+      loop invariant clear: \forall integer j; top <= j < 64 ==> j < n ==> !Bit(x, j);
+      loop assigns top;
+      loop variant top;
+  */
   while (top > 0 && !bits_test(x, top - 1)) top--;
   return top == 0 ? VS_WORD_BITS : top - 1;
 }
 
 /* How many blocks start below page end: they are the first in the list. */
+/*@ requires inv: ListInv;
+    assigns \nothing;
+    ensures bound: \result <= vs_pages.nblocks;
+    ensures below: \forall integer i; 0 <= i < \result ==> vs_pages.number[i] * 32768 < end;
+    ensures above: \forall integer i; \result <= i < vs_pages.nblocks ==> end <= vs_pages.number[i] * 32768;
+*/
 static uint32_t pagealloc_blocks_below(uint64_t end) {
   uint32_t low = 0, high = vs_pages.nblocks;
+  /*@ loop invariant bound: low <= high <= vs_pages.nblocks;
+      loop invariant below: \forall integer i; 0 <= i < low ==> vs_pages.number[i] * 32768 < end;
+      loop invariant above: \forall integer i; high <= i < vs_pages.nblocks ==> end <= vs_pages.number[i] * 32768;
+      loop assigns low, high;
+      loop variant high - low;
+  */
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
     if ((uint64_t)vs_pages.number[middle] * VS_LEVEL2_PAGES < end)
@@ -527,18 +656,76 @@ static uint32_t pagealloc_blocks_below(uint64_t end) {
 }
 
 uint64_t pagealloc_idle_chunk(uint64_t end) {
-  for (uint32_t i = pagealloc_blocks_below(end); i > 0; i--) {
+  uint32_t i = pagealloc_blocks_below(end);
+  /*@ loop invariant bound: i <= vs_pages.nblocks;
+      loop invariant below: \forall integer j; 0 <= j < i ==> vs_pages.number[j] * 32768 < end;
+      loop invariant none: \forall integer j, c; i <= j < vs_pages.nblocks ==> 0 <= c < end / 512 ==>
+        c / 64 == vs_pages.number[j] ==> !ChunkIdle(c);
+      loop assigns i;
+      loop variant i;
+  */
+  for (; i > 0; i--) {
     uint32_t number = vs_pages.number[i - 1];
     uint64_t base = (uint64_t)number * VS_LEVEL2_PAGES;
     uint32_t k = pagealloc_top(vs_pages.block[number]->idle, (end - base) / VS_CHUNK_PAGES);
+    //@ assert chunks: (end - base) / 512 == end / 512 - 64 * number;
+    /*@ assert above: \forall integer c; 64 * number + (k < 64 ? k + 1 : 0) <= c < end / 512 ==> c / 64 == number ==>
+          !ChunkIdle(c); */
+    /*@ assert listed: \forall integer c; 64 * number + 64 <= c < end / 512 ==> HasBlock(c / 64) ==>
+          \exists integer j; i <= j < vs_pages.nblocks && vs_pages.number[j] == c / 64; */
     if (k < VS_BLOCK_CHUNKS) return base + (uint64_t)k * VS_CHUNK_PAGES;
   }
   return VS_NO_PAGE;
 }
 
+/* The free and dirty pages of chunk i become cold. */
+/*@ requires bound: i < 67108864;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv && ChunksInv;
+    terminates \true;
+    assigns vs_pages.block[i / 64]->chunk[i % 64].cold[0 .. 7];
+    ensures inv: ChunksInv;
+    ensures cold: \forall integer p; 512 * i <= p < 512 * i + 512 ==>
+      (MapBit(&vs_pages.block[i / 64]->chunk[i % 64].cold[0], p - 512 * i) <==> PageFree(p) && PageDirty(p));
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+    ensures levels: AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+*/
+static void pagealloc_age_chunk(uint64_t i) {
+  struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
+  pagechunk_age(c);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
+  /*@ assert words: \forall integer w; 0 <= w < 8 ==>
+        c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre) &&
+        c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre); */
+  //@ assert free: FreeSame{Pre,Here}(512 * i, 512 * i + 512);
+  //@ assert dirty: DirtySame{Pre,Here}(512 * i, 512 * i + 512);
+}
+
+/* Notes that chunk i has no pages to give back. */
+/*@ requires bound: i < 67108864;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv;
+    terminates \true;
+    assigns vs_pages.block[i / 64]->idle;
+    ensures idle: !ChunkIdle(i);
+    ensures other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> (ChunkIdle{Pre}(j) <==> ChunkIdle(j));
+    ensures same: ChunksSame{Pre,Here} && AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+*/
+static void pagealloc_clear_idle(uint64_t i) {
+  struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
+  b->idle = bits_clear(b->idle, (uint32_t)(i % VS_BLOCK_CHUNKS));
+}
+
 void pagealloc_age(uint64_t page, uint32_t min) {
-  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
-  uint32_t k = (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS);
-  pagechunk_age(&b->chunk[k]);
-  if (pagechunk_find(b->chunk[k].cold, min) == VS_CHUNK_PAGES) b->idle = bits_clear(b->idle, k);
+  uint64_t i = page / VS_CHUNK_PAGES;
+  //@ assert block: i / 64 == page / 32768 && HasBlock(i / 64);
+  pagealloc_age_chunk(i);
+  //@ assert inv: PagesInv;
+  //@ ghost Aged: ;
+  if (pagechunk_find(pagealloc_chunk(page)->cold, min) != VS_CHUNK_PAGES) return;
+  pagealloc_clear_idle(i);
+  //@ assert free: FreeSame{Aged,Here}(0, 34359738368);
+  //@ assert dirty: DirtySame{Aged,Here}(0, 34359738368);
 }

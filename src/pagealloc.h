@@ -227,8 +227,8 @@ uint64_t pagealloc_idle_chunk(uint64_t end);
     ensures inv: PagesInv;
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures idle: ChunkIdle(page / 512) ==> \exists integer q; 0 <= q && q + min <= 512 &&
-      RunFree(page / 512 * 512 + q, page / 512 * 512 + q + min);
+    ensures idle: ChunkIdle(page / 512) ==> \exists integer q; page / 512 * 512 <= q &&
+      q + min <= page / 512 * 512 + 512 && \forall integer p; q <= p < q + min ==> PageFree(p) && PageDirty(p);
 */
 void pagealloc_age(uint64_t page, uint32_t min);
 
