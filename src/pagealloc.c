@@ -254,7 +254,7 @@ static bool pagealloc_add_block(uint32_t i) {
   if (!b) return false;
   vs_pages.block[i] = b;
   //@ assert blocks: BlocksInv;
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j / 64 != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j / 64 != i ==> ChunkSame{Pre,Here}(j);
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
   //@ assert dirty: DirtySame{Pre,Here}(0, 34359738368);
   //@ assert none: \forall integer p; 32768 * i <= p < 32768 * i + 32768 ==> !PageFree(p);
@@ -299,7 +299,7 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre) &&
         c->cold[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].cold[w], Pre); */
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkSame{Pre,Here}(j);
   //@ assert level4: AllLevel4Same{Pre,Here};
   //@ assert here: ChunkOk(i);
   //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
@@ -509,7 +509,7 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
   //@ assert chunk: ChunkOk(i);
   uint32_t dirty = pagechunk_take(c, first, npages);
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkSame{Pre,Here}(j);
   //@ assert level4: AllLevel4Same{Pre,Here};
   //@ assert here: ChunkOk(i);
   //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
@@ -694,7 +694,7 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
 static void pagealloc_age_chunk(uint64_t i) {
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
   pagechunk_age(c);
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> HasBlock(j / 64) ==> ChunkSame{Pre,Here}(j);
+  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkSame{Pre,Here}(j);
   //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre) &&
