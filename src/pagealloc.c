@@ -29,23 +29,44 @@ bool pagealloc_is_free(uint64_t page) {
 /* The summary of chunk i. */
 /*@ requires bound: i < 67108864;
     requires block: HasBlock(i / 64);
-    requires inv: BlocksInv && Level4But(i);
+    requires inv: BlocksInv && Level4But(i / 64, i % 64);
     terminates \true;
     assigns vs_pages.block[i / 64]->level4[i % 64];
     ensures inv: Level4Inv;
     ensures same: ChunksSame{Pre,Here};
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_sum4(uint64_t i) {
   struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
-  uint64_t sum = pagechunk_summarize(b->chunk[i % VS_BLOCK_CHUNKS].free);
-  //@ assert map: SumOfMap(sum, &vs_pages.block[i / 64]->chunk[i % 64].free[0]);
-  //@ assert sum: SumOf(sum, 512 * i, 512);
-  b->level4[i % VS_BLOCK_CHUNKS] = sum;
+  uint64_t c = i % VS_BLOCK_CHUNKS;
+  uint64_t sum = pagechunk_summarize(b->chunk[c].free);
+  //@ assert map: SumOfMap(sum, &vs_pages.block[i / 64]->chunk[c].free[0]);
+  //@ assert sum: \forall integer p; p == 32768 * (i / 64) + 512 * c ==> SumOf(sum, p, 512);
+  b->level4[c] = sum;
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert here: Sum4Ok(i);
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> Level4Same{Pre,Here}(j);
-  //@ assert there: Level4But(i);
+  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==> m != i / 64 || k != c ==>
+        vs_pages.block[m]->level4[k] == \at(vs_pages.block[m]->level4[k], Pre); */
+  //@ assert rest: Level4But(i / 64, i % 64);
+  //@ assert here: \forall integer p; p == 32768 * (i / 64) + 512 * c ==> SumOf(sum, p, 512);
+}
+
+/* The summary of 8 entries of a level from entry first on, of capacity pages each and the first of which starts at
+ * page. The address of vs_pages in the contract tells WP that they may lie in it. */
+/*@ requires valid: \valid_read(level + (first .. first + 7)) && \valid_read(&vs_pages);
+    requires range: 1 <= capacity <= 262144;
+    requires below: \forall integer j, p; first <= j < first + 8 ==> p == page + (j - first) * capacity ==>
+      SumAt(level, j, p, capacity);
+    terminates \true;
+    assigns \nothing;
+    ensures sum: SumOf(\result, page, 8 * capacity);
+*/
+static uint64_t pagealloc_merge(const uint64_t *level, uint64_t first, uint32_t capacity)
+/*@ ghost (uint64_t page) */
+{
+  //@ assert sums: SumsOf(level + first, page, capacity, 8);
+  /*@ assert fits: \forall integer i; 0 <= i < 8 ==> SumFits(level[first + i], capacity); */
+  return pagesum_merge(&level[first], capacity);
 }
 
 /* Entry i of level 3, of 8 chunks. */
@@ -55,24 +76,20 @@ static void pagealloc_sum4(uint64_t i) {
     terminates \true;
     assigns vs_pages.block[i / 8]->level3[i % 8];
     ensures inv: Level4Inv;
-    ensures here: Sum3Ok(i);
-    ensures other: \forall integer j; 0 <= j < 8388608 ==> j != i ==> Sum3Ok{Pre}(j) ==> Sum3Ok(j);
+    ensures here: SumOf(vs_pages.block[i / 8]->level3[i % 8], 4096 * i, 4096);
+    ensures other: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 8 ==> HasBlock(n) ==> n != i / 8 || c != i % 8 ==>
+      vs_pages.block[n]->level3[c] == \at(vs_pages.block[n]->level3[c], Pre);
     ensures same: ChunksSame{Pre,Here};
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_sum3(uint64_t i) {
   struct page_block *b = vs_pages.block[i / VS_SUM_CHILDREN];
-  uint64_t k = i % VS_SUM_CHILDREN;
-  //@ assert child: \forall integer c; 0 <= c < 8 ==> (8 * i + c) / 64 == i / 8 && (8 * i + c) % 64 == 8 * k + c;
-  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum4Ok(8 * i + c);
-  //@ assert sums: SumsOf(&b->level4[k * 8], i * 4096, 512, 8);
-  uint64_t sum = pagesum_merge(&b->level4[k * VS_SUM_CHILDREN], VS_CHUNK_PAGES);
-  //@ assert sum: SumOf(sum, i * 4096, 4096);
-  b->level3[k] = sum;
+  uint64_t c = i % VS_SUM_CHILDREN;
+  uint64_t sum = pagealloc_merge(b->level4, c * VS_SUM_CHILDREN, VS_CHUNK_PAGES) /*@ ghost (i * VS_LEVEL3_PAGES) */;
+  b->level3[c] = sum;
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert level4: AllLevel4Same{Pre,Here};
-  //@ assert here: Sum3Ok(i);
-  //@ assert other: \forall integer j; 0 <= j < 8388608 ==> j != i ==> Level3Same{Pre,Here}(j);
+  //@ assert level4: Level4Same{Pre,Here};
 }
 
 /* Entry i of level 2, a block. */
@@ -81,12 +98,10 @@ static void pagealloc_sum3(uint64_t i) {
     requires inv: BlocksInv && Level3Inv;
     terminates \true;
     assigns \nothing;
-    ensures sum: SumOf(\result, i * 32768, 32768);
+    ensures sum: SumOf(\result, 32768 * i, 32768);
 */
 static uint64_t pagealloc_sum2(uint64_t i) {
-  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum3Ok(8 * i + c);
-  //@ assert sums: SumsOf(&vs_pages.block[i]->level3[0], i * 32768, 4096, 8);
-  return pagesum_merge(vs_pages.block[i]->level3, VS_LEVEL3_PAGES);
+  return pagealloc_merge(vs_pages.block[i]->level3, 0, VS_LEVEL3_PAGES) /*@ ghost (i * VS_LEVEL2_PAGES) */;
 }
 
 /* Entry i of level 1. */
@@ -94,12 +109,10 @@ static uint64_t pagealloc_sum2(uint64_t i) {
     requires inv: Level2Inv;
     terminates \true;
     assigns \nothing;
-    ensures sum: SumOf(\result, i * 262144, 262144);
+    ensures sum: SumOf(\result, 262144 * i, 262144);
 */
 static uint64_t pagealloc_sum1(uint64_t i) {
-  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum2Ok(8 * i + c);
-  //@ assert sums: SumsOf(&vs_pages.level2[i * 8], i * 262144, 32768, 8);
-  return pagesum_merge(&vs_pages.level2[i * VS_SUM_CHILDREN], VS_LEVEL2_PAGES);
+  return pagealloc_merge(vs_pages.level2, i * VS_SUM_CHILDREN, VS_LEVEL2_PAGES) /*@ ghost (i * VS_LEVEL1_PAGES) */;
 }
 
 /* Entry i of level 0. */
@@ -107,12 +120,10 @@ static uint64_t pagealloc_sum1(uint64_t i) {
     requires inv: Level1Inv;
     terminates \true;
     assigns \nothing;
-    ensures sum: SumOf(\result, i * 2097152, 2097152);
+    ensures sum: SumOf(\result, 2097152 * i, 2097152);
 */
 static uint64_t pagealloc_sum0(uint64_t i) {
-  //@ assert below: \forall integer c; 0 <= c < 8 ==> Sum1Ok(8 * i + c);
-  //@ assert sums: SumsOf(&vs_pages.level1[i * 8], i * 2097152, 262144, 8);
-  return pagesum_merge(&vs_pages.level1[i * VS_SUM_CHILDREN], VS_LEVEL1_PAGES);
+  return pagealloc_merge(vs_pages.level1, i * VS_SUM_CHILDREN, VS_LEVEL1_PAGES) /*@ ghost (i * VS_LEVEL0_PAGES) */;
 }
 
 /* ---- summaries: each level from the one below, for pages [first, last] whose bits have changed ---- */
@@ -124,18 +135,22 @@ static uint64_t pagealloc_sum0(uint64_t i) {
     assigns vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7];
     ensures inv: Level4Inv && Level3Inv;
     ensures same: ChunksSame{Pre,Here};
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update3(uint64_t first, uint64_t last) {
   /*@ loop invariant bound: first / 4096 <= i <= last / 4096 + 1;
       loop invariant inv: Level4Inv;
-      loop invariant done: \forall integer j; 0 <= j < 8388608 ==> !(i <= j <= last / 4096) ==> Sum3Ok(j);
+      loop invariant done: Level3But(4096 * i, last);
       loop invariant same: ChunksSame{Pre,Here};
+      loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
       loop assigns i, vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7];
       loop variant last / 4096 - i;
   */
   for (uint64_t i = first / VS_LEVEL3_PAGES; i <= last / VS_LEVEL3_PAGES; i++) {
     //@ assert block: first / 32768 <= i / 8 <= last / 32768 && HasBlock(i / 8);
     pagealloc_sum3(i);
+    //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert done: Level3But(4096 * (i + 1), last);
   }
 }
 
@@ -145,14 +160,21 @@ static void pagealloc_update3(uint64_t first, uint64_t last) {
     terminates \true;
     assigns vs_pages.level2[first / 32768 .. last / 32768];
     ensures inv: Level2Inv;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update2(uint64_t first, uint64_t last) {
   /*@ loop invariant bound: first / 32768 <= i <= last / 32768 + 1;
-      loop invariant done: \forall integer j; 0 <= j < 1048576 ==> !(i <= j <= last / 32768) ==> Sum2Ok(j);
+      loop invariant inv: BlocksInv && Level3Inv;
+      loop invariant done: Level2But(32768 * i, last);
+      loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
       loop assigns i, vs_pages.level2[first / 32768 .. last / 32768];
       loop variant last / 32768 - i;
   */
-  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++) vs_pages.level2[i] = pagealloc_sum2(i);
+  for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++) {
+    vs_pages.level2[i] = pagealloc_sum2(i);
+    //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert done: Level2But(32768 * (i + 1), last);
+  }
 }
 
 /*@ requires bound: first <= last < 34359738368;
@@ -160,14 +182,21 @@ static void pagealloc_update2(uint64_t first, uint64_t last) {
     terminates \true;
     assigns vs_pages.level1[first / 262144 .. last / 262144];
     ensures inv: Level1Inv;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update1(uint64_t first, uint64_t last) {
   /*@ loop invariant bound: first / 262144 <= i <= last / 262144 + 1;
-      loop invariant done: \forall integer j; 0 <= j < 131072 ==> !(i <= j <= last / 262144) ==> Sum1Ok(j);
+      loop invariant inv: Level2Inv;
+      loop invariant done: Level1But(262144 * i, last);
+      loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
       loop assigns i, vs_pages.level1[first / 262144 .. last / 262144];
       loop variant last / 262144 - i;
   */
-  for (uint64_t i = first / VS_LEVEL1_PAGES; i <= last / VS_LEVEL1_PAGES; i++) vs_pages.level1[i] = pagealloc_sum1(i);
+  for (uint64_t i = first / VS_LEVEL1_PAGES; i <= last / VS_LEVEL1_PAGES; i++) {
+    vs_pages.level1[i] = pagealloc_sum1(i);
+    //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert done: Level1But(262144 * (i + 1), last);
+  }
 }
 
 /*@ requires bound: first <= last < 34359738368;
@@ -175,19 +204,27 @@ static void pagealloc_update1(uint64_t first, uint64_t last) {
     terminates \true;
     assigns vs_pages.level0[first / 2097152 .. last / 2097152];
     ensures inv: Level0Inv;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update0(uint64_t first, uint64_t last) {
   /*@ loop invariant bound: first / 2097152 <= i <= last / 2097152 + 1;
-      loop invariant done: \forall integer j; 0 <= j < 16384 ==> !(i <= j <= last / 2097152) ==> Sum0Ok(j);
+      loop invariant inv: Level1Inv;
+      loop invariant done: Level0But(2097152 * i, last);
+      loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
       loop assigns i, vs_pages.level0[first / 2097152 .. last / 2097152];
       loop variant last / 2097152 - i;
   */
-  for (uint64_t i = first / VS_LEVEL0_PAGES; i <= last / VS_LEVEL0_PAGES; i++) vs_pages.level0[i] = pagealloc_sum0(i);
+  for (uint64_t i = first / VS_LEVEL0_PAGES; i <= last / VS_LEVEL0_PAGES; i++) {
+    vs_pages.level0[i] = pagealloc_sum0(i);
+    //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert done: Level0But(2097152 * (i + 1), last);
+  }
 }
 
 /*@ requires bound: first <= last < 34359738368;
     requires there: HaveBlocks(first, last);
-    requires inv: BlocksInv && TreeBut(first, last);
+    requires inv: BlocksInv && Level4Inv && Level3But(first, last) && Level2But(first, last) && Level1But(first, last) &&
+      Level0But(first, last);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7],
       vs_pages.level2[first / 32768 .. last / 32768],
@@ -195,16 +232,20 @@ static void pagealloc_update0(uint64_t first, uint64_t last) {
       vs_pages.level0[first / 2097152 .. last / 2097152];
     ensures inv: TreeInv;
     ensures same: ChunksSame{Pre,Here};
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update(uint64_t first, uint64_t last) {
   pagealloc_update3(first, last);
-  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert level2: Level2But(first, last);
-  //@ assert level1: Level1But(first, last);
-  //@ assert level0: Level0But(first, last);
+  //@ assert level2: Level2But(first, last) && Level1But(first, last) && Level0But(first, last);
+  //@ ghost Three: ;
   pagealloc_update2(first, last);
+  //@ assert level1: Level1But(first, last) && Level0But(first, last);
   pagealloc_update1(first, last);
+  //@ assert level0: Level0But(first, last);
   pagealloc_update0(first, last);
+  //@ assert free: FreeSame{Three,Here}(0, 34359738368);
+  //@ assert below: Level4Inv && Level3Inv;
+  //@ assert above: Level2Inv && Level1Inv;
 }
 
 /* ---- growth ---- */
@@ -254,13 +295,16 @@ static bool pagealloc_add_block(uint32_t i) {
   if (!b) return false;
   vs_pages.block[i] = b;
   //@ assert blocks: BlocksInv;
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j / 64 != i ==> ChunkSame{Pre,Here}(j);
-  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert dirty: DirtySame{Pre,Here}(0, 34359738368);
+  /*@ assert free: \forall integer n, c, q; 0 <= n < 1048576 ==> 0 <= c < 64 ==> 0 <= q < 512 ==>
+        (ChunkFree{Pre}(n, c, q) <==> ChunkFree(n, c, q)); */
+  /*@ assert dirty: \forall integer n, c, q; 0 <= n < 1048576 ==> 0 <= c < 64 ==> 0 <= q < 512 ==>
+        (ChunkDirty{Pre}(n, c, q) <==> ChunkDirty(n, c, q)); */
+  //@ assert pages: FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
   //@ assert none: \forall integer p; 32768 * i <= p < 32768 * i + 32768 ==> !PageFree(p);
   //@ assert chunks: ChunksInv;
   //@ assert level4: Level4Inv;
   //@ assert level3: Level3Inv;
+  //@ assert above: Level2Inv && Level1Inv && Level0Inv;
   //@ assert list: ListBut(i);
   pagealloc_list(i);
   return true;
@@ -287,7 +331,7 @@ bool pagealloc_provide(uint64_t first, uint64_t npages) {
     requires inv: BlocksInv && ChunksInv && Level4Inv;
     terminates \true;
     assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7];
-    ensures inv: ChunksInv && Level4But(i);
+    ensures inv: ChunksInv && Level4But(i / 64, i % 64);
     ensures set: RunFree(512 * i + first, 512 * i + first + npages);
     ensures below: FreeSame{Pre,Here}(0, 512 * i + first);
     ensures above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368);
@@ -299,13 +343,20 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre) &&
         c->cold[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].cold[w], Pre); */
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkSame{Pre,Here}(j);
-  //@ assert level4: AllLevel4Same{Pre,Here};
-  //@ assert here: ChunkOk(i);
-  //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
-  //@ assert outside: \forall integer j; 0 <= j < 67108864 ==> j != i ==> FreeSame{Pre,Here}(512 * j, 512 * j + 512);
-  //@ assert low: FreeSame{Pre,Here}(512 * i, 512 * i + first);
-  //@ assert high: FreeSame{Pre,Here}(512 * i + first + npages, 512 * i + 512);
+  //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
+  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
+        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
+  //@ assert level4: Level4Same{Pre,Here};
+  //@ assert here: ChunkOk(i / 64, i % 64);
+  /*@ assert there: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
+        ChunkOk(m, k); */
+  /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
+        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
+  /*@ assert dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert below: FreeSame{Pre,Here}(0, 512 * i + first);
+  //@ assert above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368);
 }
 
 /* Sets the free bits of pages [first, end). */
@@ -320,7 +371,7 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
     ensures below: FreeSame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(end, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures level3: AllLevel3Same{Pre,Here};
+    ensures level3: Level3Same{Pre,Here};
 */
 static void pagealloc_set_pages(uint64_t first, uint64_t end) {
   uint64_t page = first;
@@ -330,7 +381,7 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
       loop invariant below: FreeSame{Pre,Here}(0, first);
       loop invariant above: FreeSame{Pre,Here}(page, 34359738368);
       loop invariant dirty: DirtySame{Pre,Here}(0, 34359738368);
-      loop invariant level3: AllLevel3Same{Pre,Here};
+      loop invariant level3: Level3Same{Pre,Here};
       loop assigns page, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
         vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
       loop variant end - page;
@@ -366,10 +417,9 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
 static void pagealloc_set_free(uint64_t first, uint64_t end) {
   pagealloc_set_pages(first, end);
   if (first < vs_pages.search) vs_pages.search = first;
-  //@ assert tree: TreeBut(first, end - 1);
+  //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Set: ;
   pagealloc_update(first, end - 1);
-  //@ assert free: FreeSame{Set,Here}(0, 34359738368);
   //@ assert dirty: DirtySame{Set,Here}(0, 34359738368);
 }
 
@@ -435,13 +485,11 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
 static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
   //@ assert block: HasBlock(page / 32768);
   struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
-  //@ assert below3: \forall integer c; 0 <= c < 8 ==> Sum3Ok(page / 4096 + c);
   //@ assert sums3: SumsOf(&b->level3[0], page, 4096, 8);
   struct page_place at = pagealloc_step(b->level3, VS_SUM_CHILDREN, VS_LEVEL3_PAGES, npages, page);
   if (at.done) return at.page;
   //@ assert aligned: at.page % 4096 == 0 && at.page / 32768 == page / 32768;
   uint64_t chunk = at.page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
-  //@ assert below4: \forall integer c; 0 <= c < 8 ==> Sum4Ok(at.page / 512 + c);
   //@ assert sums4: SumsOf(&b->level4[chunk], at.page, 512, 8);
   at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
   if (at.done) return at.page;
@@ -498,7 +546,7 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
     terminates \true;
     assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7], vs_pages.block[i / 64]->chunk[i % 64].dirty[0 .. 7],
       vs_pages.block[i / 64]->chunk[i % 64].cold[0 .. 7];
-    ensures inv: ChunksInv && Level4But(i);
+    ensures inv: ChunksInv && Level4But(i / 64, i % 64);
     ensures count: \result == DirtyCount{Pre}(512 * i + first, npages);
     ensures taken: PagesTaken(512 * i + first, 512 * i + first + npages);
     ensures below: FreeSame{Pre,Here}(0, 512 * i + first) && DirtySame{Pre,Here}(0, 512 * i + first);
@@ -507,17 +555,25 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
 */
 static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
-  //@ assert chunk: ChunkOk(i);
+  //@ assert chunk: ChunkOk(i / 64, i % 64);
+  //@ assert run: MapRun(&vs_pages.block[i / 64]->chunk[i % 64].free[0], first, npages);
   uint32_t dirty = pagechunk_take(c, first, npages);
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkSame{Pre,Here}(j);
-  //@ assert level4: AllLevel4Same{Pre,Here};
-  //@ assert here: ChunkOk(i);
-  //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
-  //@ assert free: \forall integer j; 0 <= j < 67108864 ==> j != i ==> FreeSame{Pre,Here}(512 * j, 512 * j + 512);
-  //@ assert dirty: \forall integer j; 0 <= j < 67108864 ==> j != i ==> DirtySame{Pre,Here}(512 * j, 512 * j + 512);
-  //@ assert low: FreeSame{Pre,Here}(512 * i, 512 * i + first) && DirtySame{Pre,Here}(512 * i, 512 * i + first);
-  /*@ assert high: FreeSame{Pre,Here}(512 * i + first + npages, 512 * i + 512) &&
-        DirtySame{Pre,Here}(512 * i + first + npages, 512 * i + 512); */
+  //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
+  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
+        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
+  //@ assert level4: Level4Same{Pre,Here};
+  //@ assert here: ChunkOk(i / 64, i % 64);
+  /*@ assert there: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
+        ChunkOk(m, k); */
+  /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
+        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
+  /*@ assert dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
+        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  /*@ assert taken: \forall integer q; first <= q < first + npages ==>
+        !ChunkFree(i / 64, i % 64, q) && ChunkDirty(i / 64, i % 64, q); */
+  //@ assert below: FreeSame{Pre,Here}(0, 512 * i + first) && DirtySame{Pre,Here}(0, 512 * i + first);
   return dirty;
 }
 
@@ -536,7 +592,7 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
     ensures taken: PagesTaken(first, end);
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(end, 34359738368) && DirtySame{Pre,Here}(end, 34359738368);
-    ensures level3: AllLevel3Same{Pre,Here};
+    ensures level3: Level3Same{Pre,Here};
 */
 static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
   uint64_t dirty = 0, page = first;
@@ -546,7 +602,7 @@ static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
       loop invariant taken: PagesTaken(first, page);
       loop invariant below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
       loop invariant above: FreeSame{Pre,Here}(page, 34359738368) && DirtySame{Pre,Here}(page, 34359738368);
-      loop invariant level3: AllLevel3Same{Pre,Here};
+      loop invariant level3: Level3Same{Pre,Here};
       loop assigns page, dirty, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
         vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
         vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
@@ -570,10 +626,9 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
   uint64_t end = first + npages;
   uint64_t dirty = pagealloc_take_pages(first, end);
   if (first == vs_pages.search) vs_pages.search = end;
-  //@ assert tree: TreeBut(first, end - 1);
+  //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Taken: ;
   pagealloc_update(first, end - 1);
-  //@ assert free: FreeSame{Taken,Here}(0, 34359738368);
   //@ assert dirty: DirtySame{Taken,Here}(0, 34359738368);
   return dirty;
 }
@@ -584,9 +639,10 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
     requires inv: BlocksInv;
     terminates \true;
     assigns vs_pages.block[i / 64]->idle;
-    ensures idle: ChunkIdle(i);
-    ensures other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> (ChunkIdle{Pre}(j) <==> ChunkIdle(j));
-    ensures same: ChunksSame{Pre,Here} && AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+    ensures idle: ChunkIdle(i / 64, i % 64);
+    ensures other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
+      (ChunkIdle{Pre}(m, k) <==> ChunkIdle(m, k));
+    ensures same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
 static void pagealloc_mark_idle(uint64_t i) {
   struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
@@ -596,8 +652,9 @@ static void pagealloc_mark_idle(uint64_t i) {
 void pagealloc_put(uint64_t first, uint64_t npages) {
   uint64_t last = first + npages - 1;
   /*@ loop invariant bound: first / 512 <= i <= last / 512 + 1;
-      loop invariant idle: \forall integer j; first / 512 <= j < i ==> ChunkIdle(j);
-      loop invariant same: ChunksSame{Pre,Here} && AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+      loop invariant idle: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> first / 512 <= 64 * m + k < i ==>
+        ChunkIdle(m, k);
+      loop invariant same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
       loop assigns i, vs_pages.block[first / 32768 .. last / 32768]->idle;
       loop variant last / 512 - i;
   */
@@ -659,8 +716,8 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
   uint32_t i = pagealloc_blocks_below(end);
   /*@ loop invariant bound: i <= vs_pages.nblocks;
       loop invariant below: \forall integer j; 0 <= j < i ==> vs_pages.number[j] * 32768 < end;
-      loop invariant none: \forall integer j, c; i <= j < vs_pages.nblocks ==> 0 <= c < end / 512 ==>
-        c / 64 == vs_pages.number[j] ==> !ChunkIdle(c);
+      loop invariant none: \forall integer j, k; i <= j < vs_pages.nblocks ==> 0 <= k < 64 ==>
+        64 * vs_pages.number[j] + k < end / 512 ==> !ChunkIdle(vs_pages.number[j], k);
       loop assigns i;
       loop variant i;
   */
@@ -669,10 +726,12 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
     uint64_t base = (uint64_t)number * VS_LEVEL2_PAGES;
     uint32_t k = pagealloc_top(vs_pages.block[number]->idle, (end - base) / VS_CHUNK_PAGES);
     //@ assert chunks: (end - base) / 512 == end / 512 - 64 * number;
-    /*@ assert above: \forall integer c; 64 * number + (k < 64 ? k + 1 : 0) <= c < end / 512 ==> c / 64 == number ==>
-          !ChunkIdle(c); */
-    /*@ assert listed: \forall integer c; 64 * number + 64 <= c < end / 512 ==> HasBlock(c / 64) ==>
-          \exists integer j; i <= j < vs_pages.nblocks && vs_pages.number[j] == c / 64; */
+    /*@ assert here: \forall integer c; 0 <= c < 64 ==> 64 * number + c < end / 512 ==> k == 64 || k < c ==>
+          !ChunkIdle(number, c); */
+    /*@ assert listed: \forall integer m; number < m < 1048576 ==> HasBlock(m) ==>
+          \exists integer j; i <= j < vs_pages.nblocks && vs_pages.number[j] == m; */
+    /*@ assert above: \forall integer m, c; number < m < 1048576 ==> 0 <= c < 64 ==> 64 * m + c < end / 512 ==>
+          !ChunkIdle(m, c); */
     if (k < VS_BLOCK_CHUNKS) return base + (uint64_t)k * VS_CHUNK_PAGES;
   }
   return VS_NO_PAGE;
@@ -689,18 +748,21 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
       (MapBit(&vs_pages.block[i / 64]->chunk[i % 64].cold[0], p - 512 * i) <==> PageFree(p) && PageDirty(p));
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures levels: AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+    ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
 static void pagealloc_age_chunk(uint64_t i) {
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
   pagechunk_age(c);
-  //@ assert other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkSame{Pre,Here}(j);
-  //@ assert there: \forall integer j; 0 <= j < 67108864 ==> j != i ==> ChunkOk(j);
+  //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
+  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
+        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre) &&
         c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre); */
-  //@ assert free: FreeSame{Pre,Here}(512 * i, 512 * i + 512);
-  //@ assert dirty: DirtySame{Pre,Here}(512 * i, 512 * i + 512);
+  /*@ assert there: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
+        ChunkOk(m, k); */
+  /*@ assert bits: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) && (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
 }
 
 /* Notes that chunk i has no pages to give back. */
@@ -709,9 +771,10 @@ static void pagealloc_age_chunk(uint64_t i) {
     requires inv: BlocksInv;
     terminates \true;
     assigns vs_pages.block[i / 64]->idle;
-    ensures idle: !ChunkIdle(i);
-    ensures other: \forall integer j; 0 <= j < 67108864 ==> j != i ==> (ChunkIdle{Pre}(j) <==> ChunkIdle(j));
-    ensures same: ChunksSame{Pre,Here} && AllLevel4Same{Pre,Here} && AllLevel3Same{Pre,Here};
+    ensures idle: !ChunkIdle(i / 64, i % 64);
+    ensures other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
+      (ChunkIdle{Pre}(m, k) <==> ChunkIdle(m, k));
+    ensures same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
 static void pagealloc_clear_idle(uint64_t i) {
   struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];

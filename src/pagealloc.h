@@ -201,7 +201,8 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
     ensures below: FreeSame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + npages, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures idle: \forall integer i; first / 512 <= i <= (first + npages - 1) / 512 ==> ChunkIdle(i);
+    ensures idle: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==>
+      first / 512 <= 64 * n + c <= (first + npages - 1) / 512 ==> ChunkIdle(n, c);
 */
 void pagealloc_put(uint64_t first, uint64_t npages);
 
@@ -211,9 +212,9 @@ void pagealloc_put(uint64_t first, uint64_t npages);
     terminates \true;
     assigns \nothing;
     ensures bound: \result == 34359738368 || (\result % 512 == 0 && \result + 512 <= end);
-    ensures idle: \result < 34359738368 ==> ChunkIdle(\result / 512);
-    ensures none: \result == 34359738368 ==> \forall integer i; 0 <= i < end / 512 ==> !ChunkIdle(i);
-    ensures highest: \result < 34359738368 ==> \forall integer i; \result / 512 < i < end / 512 ==> !ChunkIdle(i);
+    ensures idle: \result < 34359738368 ==> ChunkIdle(\result / 32768, \result / 512 % 64);
+    ensures highest: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==> 64 * n + c < end / 512 ==>
+      \result == 34359738368 || \result / 512 < 64 * n + c ==> !ChunkIdle(n, c);
 */
 uint64_t pagealloc_idle_chunk(uint64_t end);
 
@@ -227,7 +228,7 @@ uint64_t pagealloc_idle_chunk(uint64_t end);
     ensures inv: PagesInv;
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures idle: ChunkIdle(page / 512) ==> \exists integer q; page / 512 * 512 <= q &&
+    ensures idle: ChunkIdle(page / 32768, page / 512 % 64) ==> \exists integer q; page / 512 * 512 <= q &&
       q + min <= page / 512 * 512 + 512 && \forall integer p; q <= p < q + min ==> PageFree(p) && PageDirty(p);
 */
 void pagealloc_age(uint64_t page, uint32_t min);
