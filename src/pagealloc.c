@@ -43,6 +43,10 @@ static void pagealloc_sum4(uint64_t i) {
   //@ assert map: SumOfMap(sum, &vs_pages.block[i / 64]->chunk[c].free[0]);
   //@ assert sum: \forall integer p; p == 32768 * (i / 64) + 512 * c ==> SumOf(sum, p, 512);
   b->level4[c] = sum;
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre) &&
+        vs_pages.block[m]->chunk[k].cold[w] == \at(vs_pages.block[m]->chunk[k].cold[w], Pre); */
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
   /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==> m != i / 64 || k != c ==>
@@ -65,7 +69,7 @@ static uint64_t pagealloc_merge(const uint64_t *level, uint64_t first, uint32_t 
 /*@ ghost (uint64_t page) */
 {
   //@ assert sums: SumsOf(level + first, page, capacity, 8);
-  /*@ assert fits: \forall integer i; 0 <= i < 8 ==> SumFits(level[first + i], capacity); */
+  //@ assert fits: \forall integer j; first <= j < first + 8 ==> SumFits(level[j], capacity);
   return pagesum_merge(&level[first], capacity);
 }
 
@@ -87,6 +91,10 @@ static void pagealloc_sum3(uint64_t i) {
   uint64_t c = i % VS_SUM_CHILDREN;
   uint64_t sum = pagealloc_merge(b->level4, c * VS_SUM_CHILDREN, VS_CHUNK_PAGES) /*@ ghost (i * VS_LEVEL3_PAGES) */;
   b->level3[c] = sum;
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre) &&
+        vs_pages.block[m]->chunk[k].cold[w] == \at(vs_pages.block[m]->chunk[k].cold[w], Pre); */
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
   //@ assert level4: Level4Same{Pre,Here};

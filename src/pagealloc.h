@@ -73,8 +73,8 @@ extern struct page_alloc vs_pages __attribute__((visibility("hidden")));
 /*@ terminates \true;
     assigns \result \from \nothing;
     ensures valid: \result != \null ==> \valid(\result);
-    ensures fresh: \result != \null ==> \forall integer i; 0 <= i < 1048576 ==> HasBlock(i) ==>
-      \separated(\result, vs_pages.block[i]);
+    ensures fresh: \result != \null ==> \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==>
+      \base_addr(\result) != \base_addr(vs_pages.block[n]);
     ensures sums: \result != \null ==> (\forall integer i; 0 <= i < 64 ==> \result->level4[i] == 0) &&
       (\forall integer i; 0 <= i < 8 ==> \result->level3[i] == 0);
     ensures bits: \result != \null ==> \forall integer i, w; 0 <= i < 64 ==> 0 <= w < 8 ==>
