@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "background.h"
 #include "scavenge.h"
 #include "verispan.h"
 
@@ -146,9 +147,12 @@ EXPORT int malloc_trim(size_t pad);
 
 int malloc_trim(size_t pad) {
   (void)pad;
-  scavenge_trim();
-  return 1;
+  return scavenge_trim() != 0;
 }
+
+EXPORT size_t vs_trim(void) { return scavenge_trim(); }
+
+EXPORT size_t vs_set_memory_limit(size_t bytes) { return scavenge_set_limit(bytes); }
 
 EXPORT void *vs_malloc(size_t size) { return allocate(size, NATIVE); }
 
@@ -170,4 +174,5 @@ EXPORT size_t vs_usable_size(const void *block) {
 
 __attribute__((constructor)) static void register_fork_handlers(void) {
   (void)pthread_atfork(mcache_before_fork, mcache_after_fork, mcache_after_fork);
+  (void)pthread_atfork(background_before_fork, background_after_fork, background_in_child);
 }

@@ -7,6 +7,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 /* The tag of a thread that holds no mcache: no control word has it. */
 #define NO_TAG 0xffffffffu
@@ -233,6 +234,7 @@ void mcache_emptied(struct mspan *s) {
   queue_remove(c, s);
   mspan_fold_or_die(s);
   mheap_free(s);
+  scavenge_assist();
 }
 
 void mcache_before_fork(void) VS_ACQUIRES(list_lock, vs_role_central, vs_heap.lock) {

@@ -30,11 +30,8 @@ struct mheap {
   struct vs_lock lock;
   uint32_t narenas;
   uint64_t used_pages;      /* pages of spans */
-  uint64_t peak_pages;      /* most of them since the last tick */
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
-  uint64_t freed_since;     /* pages freed since the clock was last read */
   uint64_t released_bytes;  /* bytes ever returned to the system */
-  uint64_t tick;            /* time of the last tick, milliseconds */
   uint64_t spans;           /* spans in use */
 };
 

@@ -92,9 +92,9 @@ static void grow(uint64_t chunk) {
 }
 
 static void take(uint64_t first, uint64_t npages) { (void)pagealloc_take(first, npages); }
-static void make_dirty(uint64_t first) { memset(pagealloc_chunk(first)->dirty, 0xff, sizeof(struct page_chunk) / 3); }
+static void make_dirty(uint64_t first) { memset(pagealloc_chunk(first)->dirty, 0xff, sizeof pagealloc_chunk(first)->dirty); }
 static void make_clean(uint64_t first, uint64_t npages) {
-  pagechunk_released(pagealloc_chunk(first), (uint32_t)(first % PAGES), (uint32_t)npages);
+  pagechunk_clear(pagealloc_chunk(first)->dirty, (uint32_t)(first % PAGES), (uint32_t)npages);
 }
 
 /* The pages in use that a description lists, as a count and as a check of each. */
@@ -290,12 +290,25 @@ static void idle_chunks_from_the_top(void **state) {
   assert_int_equal(pagealloc_idle_chunk(far + PAGES), far);
   assert_int_equal(pagealloc_idle_chunk(far), base * PAGES);
   assert_int_equal(pagealloc_idle_chunk(base * PAGES), VS_NO_PAGE);
-  pagealloc_age(far + PAGES, 4);
-  pagealloc_age(far, 4);
+  pagealloc_not_idle(far + PAGES);
   assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), far);
-  pagechunk_released(pagealloc_chunk(far), PAGES - 4, 4);
-  pagealloc_age(far, 4);
+  pagealloc_not_idle(far);
   assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), base * PAGES);
+}
+
+/* Pages whose memory was given back are free, and neither dirty nor offered again. */
+static void clean_pages_are_not_offered(void **state) {
+  (void)state;
+  grow(base * PAGES);
+  grow((base + 1) * PAGES);
+  take(base * PAGES, 2 * PAGES);
+  pagealloc_put_clean(base * PAGES + 500, 20);
+  agree();
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), VS_NO_PAGE);
+  assert_int_equal(pagealloc_find(20), base * PAGES + 500);
+  pagealloc_put(base * PAGES + 499, 1);
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), base * PAGES);
+  assert_int_equal(pagealloc_take(base * PAGES + 499, 21), 1);
 }
 
 /* ---- random operations ---- */
@@ -380,6 +393,7 @@ int main(void) {
       cmocka_unit_test_setup(runs_as_long_as_an_entry_of_the_root, set_up),
       cmocka_unit_test_setup(run_is_cut_at_the_limit, set_up),
       cmocka_unit_test_setup(idle_chunks_from_the_top, set_up),
+      cmocka_unit_test_setup(clean_pages_are_not_offered, set_up),
       cmocka_unit_test_setup(random_operations_follow_the_model, set_up),
   };
   return unit_run("pagealloc", tests);
