@@ -8,7 +8,7 @@
  * for a huge page. */
 #define SYSTEM_PAGES 1u
 #define HUGE_PAGES 256u
-#define RANGE_PAGES 256u
+#define RANGE_PAGES 64u
 
 /* Nanoseconds until somebody looks again after nothing was due. */
 #define REST 250000000u

@@ -3,8 +3,8 @@
  * The scavenger: gives the memory of free pages back to the system, highest addresses first (after Go's
  * runtime/mgcscavenge.go). It works in three ways:
  *
- *   at once      when the heap takes pages that hold no memory yet and more pages hold memory than pacing_keep of the
- *                recent peak of use, as many as were taken; and, for a soft limit, all that is above it
+ *   at once      when the heap takes pages that hold no memory yet and more pages hold memory than pacing_bound of
+ *                the recent peak of use, as many as were taken; and, for a soft limit, all that is above it
  *   paced        when more do so than pacing_keep of the recent peak, or than 0.95 of the soft limit, in pieces of
  *                VS_QUANTUM, 1% of the processors' time: in threads that allocate and free, or in the background
  *                thread (background.h)
@@ -31,7 +31,7 @@
 
 /* Nanoseconds: of processor time that a thread spends on paced work in a row; and of a period. */
 #define VS_QUANTUM 500000u
-#define VS_PERIOD 1000000000u
+#define VS_PERIOD 500000000u
 
 /* Taken before the heap's lock. */
 extern struct vs_lock vs_scavenge_lock;
