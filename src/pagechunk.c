@@ -339,26 +339,42 @@ static uint32_t pagechunk_last_groups(const uint64_t *map, uint32_t min, uint32_
   return VS_CHUNK_PAGES;
 }
 
-uint32_t pagechunk_candidate(const struct page_chunk *c, uint32_t min, uint32_t max, uint32_t huge, uint32_t *npages) {
-  uint64_t idle[VS_CHUNK_WORDS];
+/* The bits of the pages that are free and dirty. */
+/*@ requires valid: \valid_read(c) && \valid(map + (0 .. 7));
+    requires sep: \separated(map + (0 .. 7), c);
+    terminates \true;
+    assigns map[0 .. 7];
+    ensures exact: \forall integer i; 0 <= i < 512 ==>
+      (MapBit(map, i) <==> MapBit(&c->free[0], i) && MapBit(&c->dirty[0], i));
+*/
+static void pagechunk_idle(const struct page_chunk *c, uint64_t *map) {
   /*@ loop invariant bound: 0 <= w <= 8;
-      loop invariant idle: \forall integer i; 0 <= i < 64 * w ==>
-        (MapBit(&idle[0], i) <==> MapBit(&c->free[0], i) && MapBit(&c->dirty[0], i));
-      loop assigns w, idle[0 .. 7];
+      loop invariant exact: \forall integer i; 0 <= i < 64 * w ==>
+        (MapBit(map, i) <==> MapBit(&c->free[0], i) && MapBit(&c->dirty[0], i));
+      loop assigns w, map[0 .. 7];
       loop variant 8 - w;
   */
   for (uint32_t w = 0; w < VS_CHUNK_WORDS; w++) {
-    idle[w] = c->free[w] & c->dirty[w];
+    map[w] = c->free[w] & c->dirty[w];
     //@ assert word: \forall integer i; 64 * w <= i < 64 * w + 64 ==> i / 64 == w;
   }
-  /*@ assert idle: \forall integer i, n; 0 <= i ==> i + n <= 512 ==> (MapRun(&idle[0], i, n) <==> ChunkIdle(c, i, n)); */
+}
+
+uint32_t pagechunk_candidate(const struct page_chunk *c, uint32_t min, uint32_t max, uint32_t huge, uint32_t *npages) {
+  uint64_t idle[VS_CHUNK_WORDS];
   uint32_t end = 0;
+  pagechunk_idle(c, idle);
+  //@ assert some: \forall integer i, n; 0 <= i ==> i + n <= 512 ==> MapRun(&idle[0], i, n) ==> ChunkIdle(c, i, n);
+  //@ assert all: \forall integer i, n; 0 <= i ==> i + n <= 512 ==> ChunkIdle(c, i, n) ==> MapRun(&idle[0], i, n);
   uint32_t low = pagechunk_last_groups(idle, min, &end);
   if (low == VS_CHUNK_PAGES) return VS_CHUNK_PAGES;
-  uint32_t most = (max + min - 1) / min * min;
-  //@ assert most: most % min == 0;
-  uint32_t first = pagechunk_cut(low, end, most, huge);
-  //@ assert groups: first % min == 0;
+  uint32_t cut = pagechunk_cut(low, end, max, huge);
+  uint32_t first = cut / min * min;
+  //@ assert low: low <= first <= cut;
+  //@ assert groups: first % min == 0 && cut < first + min;
+  //@ assert above: \forall integer i, n; 0 <= i < end < i + n <= 512 ==> (i + n) % min == 0 ==> !MapRun(&idle[0], i, n);
+  /*@ assert huge: \forall integer h; 0 <= h ==> h % huge == 0 ==> h < first < h + huge <= 512 ==>
+        h % min == 0 && (h + huge) % min == 0 && first + min <= h + huge && !MapRun(&idle[0], h, huge); */
   *npages = end - first;
   return first;
 }

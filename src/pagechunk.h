@@ -149,7 +149,7 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages);
     assigns *npages;
     ensures bound: \result <= 512;
     ensures hit: \result < 512 ==> 1 <= *npages && \result + *npages <= 512 &&
-      \result % min == 0 && *npages % min == 0;
+      \result % min == 0 && (\result + *npages) % min == 0;
     ensures free: \result < 512 ==> ChunkIdle(c, \result, *npages);
     ensures last: \result < 512 ==> \forall integer i; 0 <= i ==> i % min == 0 ==> \result + *npages < i + min <= 512 ==>
       !ChunkIdle(c, i, min);

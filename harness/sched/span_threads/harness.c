@@ -23,6 +23,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 #include "sched.h"
 
 #ifndef SLOTS
@@ -122,6 +123,7 @@ bool mheap_free_large(struct mspan *s) {
   (void)s;
   unexpected("mheap_free_large");
 }
+void scavenge_assist(void) {}
 bool mheap_is_dirty(uintptr_t addr) {
   (void)addr;
   unexpected("mheap_is_dirty");

@@ -311,6 +311,41 @@ static void clean_pages_are_not_offered(void **state) {
   assert_int_equal(pagealloc_take(base * PAGES + 499, 21), 1);
 }
 
+/* Ranges that are freed, from chunk and page to chunk and page, and what the scavenger then finds, chunk and page, each
+ * chunk once (Go's TestScavengeIndex, with the pages compared). */
+static const struct { uint32_t freed[2][4], found[9][2]; } indexes[] = {
+    {{{0, 3, 0, 4}}, {{0, 3}}},
+    {{{0, 9, 0, 14}}, {{0, 13}}},
+    {{{0, 0, 1, 0}}, {{0, 511}}},
+    {{{0, 128, 1, 128}}, {{1, 127}, {0, 511}}},
+    {{{7, 128, 8, 129}}, {{8, 128}, {7, 511}}},
+    {{{6, 11, 13, 15}}, {{13, 14}, {12, 511}, {11, 511}, {10, 511}, {9, 511}, {8, 511}, {7, 511}, {6, 511}}},
+    {{{4, 0, 7, 0}, {5, 0, 9, 0}}, {{8, 511}, {7, 511}, {6, 511}, {5, 511}, {4, 511}}},
+    {{{3, 0, 4, 0}, {35, 0, 36, 0}}, {{35, 511}, {3, 511}}},
+};
+
+static void idle_pages_in_the_known_cases(void **state) {
+  for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
+    set_up(state);
+    for (uint64_t chunk = base; chunk < base + 64; chunk++)
+      grow(chunk * PAGES);
+    take(base * PAGES, 64 * PAGES);
+    for (size_t k = 0; k < 2; k++) {
+      const uint32_t *r = indexes[i].freed[k];
+      const uint64_t first = (base + r[0]) * PAGES + r[1], end = (base + r[2]) * PAGES + r[3];
+      if (end > first) pagealloc_put(first, end - first);
+    }
+    for (size_t k = 0; k < 9 && indexes[i].found[k][1] != 0; k++) {
+      const uint64_t chunk = pagealloc_idle_chunk(VS_NO_PAGE);
+      uint32_t npages = 0;
+      assert_int_equal(chunk, (base + indexes[i].found[k][0]) * PAGES);
+      assert_int_equal(pagechunk_candidate(pagealloc_chunk(chunk), 1, 1, 1024, &npages), indexes[i].found[k][1]);
+      pagealloc_not_idle(chunk);
+    }
+    assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), VS_NO_PAGE);
+  }
+}
+
 /* ---- random operations ---- */
 
 enum { MODEL_CHUNKS = 40, MODEL = MODEL_CHUNKS * PAGES };
@@ -394,6 +429,7 @@ int main(void) {
       cmocka_unit_test_setup(run_is_cut_at_the_limit, set_up),
       cmocka_unit_test_setup(idle_chunks_from_the_top, set_up),
       cmocka_unit_test_setup(clean_pages_are_not_offered, set_up),
+      cmocka_unit_test(idle_pages_in_the_known_cases),
       cmocka_unit_test_setup(random_operations_follow_the_model, set_up),
   };
   return unit_run("pagealloc", tests);

@@ -221,6 +221,105 @@ static void life_of_a_page(void **state) {
   bits_are(c.free, "[200+312]");
 }
 
+/* ---- what the scavenger is offered (vectors of Go's FindScavengeCandidate; "scavenged" is "not dirty" here) ---- */
+
+/* More than a chunk: there are no huge pages. */
+enum { NONE_HUGE = 1024 };
+
+/* Given pages in use and pages that are not dirty, of max pages in groups of min: the candidate. Pages in use are dirty
+ * in the heap; that they are not here shows that only free ones count. */
+static void candidate(const char *used, const char *clean, uint32_t min, uint32_t max, uint32_t huge, uint32_t first,
+                      uint32_t npages) {
+  struct page_chunk c;
+  uint32_t got = 0;
+  describe(c.free, used);
+  describe(c.dirty, clean);
+  complement(c.free);
+  complement(c.dirty);
+  assert_int_equal(pagechunk_candidate(&c, min, max, huge, &got), first);
+  if (first < PAGES) assert_int_equal(got, npages);
+}
+
+/* The same with numbers in the description. */
+#define WITH(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+
+static void candidates_of_single_pages(void **state) {
+  (void)state;
+  candidate("[0+40][42+470]", "[0+41][42+470]", 1, PAGES, NONE_HUGE, 41, 1);
+  candidate("[0+63][65+20][87+425]", "[86+1]", 1, PAGES, NONE_HUGE, 85, 1);
+}
+
+static void candidates_of_groups(void **state) {
+  (void)state;
+  char text[64];
+  for (uint32_t m = 1; m <= 64; m *= 2) {
+    candidate("", "", m, PAGES, NONE_HUGE, 0, PAGES);
+    candidate("", "[0+512]", m, PAGES, NONE_HUGE, PAGES, 0);
+    candidate("[0+512]", "[256+256]", m, PAGES, NONE_HUGE, PAGES, 0);
+    candidate(WITH("[%u+%u]", m, PAGES - m), "", m, PAGES, NONE_HUGE, 0, m);
+    candidate(WITH("[0+%u]", PAGES - m), "", m, PAGES, NONE_HUGE, PAGES - m, m);
+    candidate(WITH("[0+%u][%u+%u]", 64 - m, 64 + m, 448 - m), "", m, 2 * m, NONE_HUGE, 64 - m, 2 * m);
+    candidate(WITH("[64+64][%u+%u]", 128 + 3 * m, 384 - 3 * m), "[1+10]", m, 3 * m, NONE_HUGE, 128, 3 * m);
+    candidate(WITH("[64+62][127+1][%u+%u]", 128 + 3 * m, 384 - 3 * m), "[1+10]", m, 3 * m, NONE_HUGE, 128, 3 * m);
+    candidate("", WITH("[0+%u]", PAGES - m), m, 1, NONE_HUGE, PAGES - m, m);
+    if (m <= 8) {
+      candidate(WITH("[0+40][%u+%u]", 40 + m, 472 - m), "", m, PAGES, NONE_HUGE, 40, m);
+      candidate(WITH("[0+40][%u+%u]", 40 + m, 472 - m), "[40+1]", m, PAGES, NONE_HUGE, PAGES, 0);
+    }
+    if (m == 1) continue;
+    candidate("", WITH("[0+%u]", PAGES - (2 * m - 1)), m, m == 2 ? 1 : m - 2, NONE_HUGE, PAGES - m, m);
+    candidate(WITH("[0+%u][64+5][70+11][82+430]", 64 - m), "", m, m, NONE_HUGE, 64 - m, m);
+    candidate(WITH("[0+%u][64+63][%u+%u]", 64 - m, 127 + m, 385 - m), "", m, PAGES, NONE_HUGE, 64 - m, m);
+    candidate("", "", m, 1, NONE_HUGE, PAGES - m, m);
+  }
+}
+
+static void huge_pages_are_not_split(void **state) {
+  (void)state;
+  char text[64];
+  for (uint32_t b = 2; b <= 2 * PAGES; b *= 2) {
+    if (b < PAGES) candidate(WITH("[%u+%u]", b + 2, PAGES - b - 2), "", 1, 3, b, 0, b + 2);
+    if (3 * b < PAGES && b > 10)
+      candidate(WITH("[0+%u][%u+%u]", b - 10, 2 * b + 10, PAGES - 2 * b - 10), "", 1, 12, b, b, b + 10);
+    if (b < PAGES) candidate(WITH("[0+%u]", PAGES - b), "", 1, 1, b, PAGES - b, b);
+    if (b == PAGES) candidate("", "", 1, 1, b, 0, PAGES);
+    if (b > PAGES) candidate("", "", 1, 1, b, PAGES - 1, 1);
+  }
+}
+
+/* The candidate by looking at every page: the highest run of whole groups, its last max pages, moved down to the start
+ * of a huge page if that is in the run to its end. */
+static void any_candidate_is_right(void **state) {
+  (void)state;
+  uint64_t x = 11;
+  for (int k = 0; k < 30000; k++) {
+    struct page_chunk c;
+    const uint32_t min = 1u << unit_random(&x) % 7, max = 1 + (uint32_t)(unit_random(&x) % PAGES);
+    const uint32_t huge = min << unit_random(&x) % 7;
+    for (uint32_t w = 0; w < VS_CHUNK_WORDS; w++) {
+      c.free[w] = unit_random(&x) | (k % 3 != 0 ? unit_random(&x) | unit_random(&x) | unit_random(&x) : 0);
+      c.dirty[w] = k % 5 == 0 ? unit_random(&x) : ~(uint64_t)0 << (unit_random(&x) % 64);
+    }
+    bool whole[PAGES];
+    for (uint32_t p = 0; p < PAGES; p++) {
+      whole[p] = true;
+      for (uint32_t q = p / min * min; q < p / min * min + min; q++)
+        whole[p] = whole[p] && bit(c.free, q) && bit(c.dirty, q);
+    }
+    uint32_t end = PAGES, got = 0;
+    while (end > 0 && !whole[end - 1])
+      end--;
+    uint32_t low = end;
+    while (low > 0 && whole[low - 1])
+      low--;
+    uint32_t first = end - low > max ? (end - max) / min * min : low;
+    const uint32_t below = first / huge * huge;
+    if (below >= low && below + huge <= end) first = below;
+    assert_int_equal(pagechunk_candidate(&c, min, max, huge, &got), end == 0 ? PAGES : first);
+    if (end != 0) assert_int_equal(got, end - first);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ranges_are_set_and_cleared),
@@ -230,6 +329,10 @@ int main(void) {
       cmocka_unit_test(known_chunks_are_summarized),
       cmocka_unit_test(any_bitmap_is_read_right),
       cmocka_unit_test(life_of_a_page),
+      cmocka_unit_test(candidates_of_single_pages),
+      cmocka_unit_test(candidates_of_groups),
+      cmocka_unit_test(huge_pages_are_not_split),
+      cmocka_unit_test(any_candidate_is_right),
   };
   return unit_run("pagechunk", tests);
 }
