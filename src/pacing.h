@@ -24,8 +24,8 @@
 /* Of the time of one processor, the part that goes into giving memory back: 1 in 100. */
 #define VS_PACE 100u
 
-/* What was not used of that time is saved up for at most a second. */
-#define VS_PACE_SAVED 1000000000u
+/* What was not used of that time is saved up for at most ten seconds, so that after a quiet time much can go soon. */
+#define VS_PACE_SAVED 10000000000u
 
 /* No limit: more pages than there are. */
 #define VS_NO_LIMIT 0xffffffffffffffffu

@@ -10,8 +10,9 @@
 #define HUGE_PAGES 256u
 #define RANGE_PAGES 64u
 
-/* Nanoseconds until somebody looks again after nothing was due. */
+/* Nanoseconds until somebody looks again after nothing was due; and that the background thread rests in any case. */
 #define REST 250000000u
+#define BREATH 10000000u
 
 /* Which pages to give back: those that must go at once, those that are due without haste, all. */
 enum reason { AT_ONCE, PACED, ALL };
@@ -151,8 +152,9 @@ void scavenge_assist(void) {
 
 uint64_t scavenge_wait(void) {
   scavenge_assist();
+  if (vs_load_relaxed_u64(&wanted) == 0) return REST;
   uint64_t wait = pacing_over(vs_load_relaxed_u64(&next), os_nanoseconds());
-  return wait < REST ? REST : wait;
+  return wait < BREATH ? BREATH : wait;
 }
 
 uint64_t scavenge_trim(void) {

@@ -62,10 +62,11 @@ static void rest(double for_seconds) {
   nanosleep(&t, NULL);
 }
 
-/* Calls scavenge_assist for so long, as a program does that goes on allocating. */
-static void assist(double for_seconds) {
-  const double end = seconds() + for_seconds;
-  while (seconds() < end) {
+/* Calls scavenge_assist as a program does that goes on allocating, until no more than so many bytes are resident, or so
+ * many seconds have passed. */
+static void assist(uint64_t until, double most) {
+  const double end = seconds() + most;
+  while (resident() > until && seconds() < end) {
     scavenge_assist();
     rest(0.002);
   }
@@ -144,7 +145,7 @@ static void a_soft_limit_is_kept(void **state) {
     give(s[i]);
   assert_int_equal(scavenge_set_limit(20 * MIB), SIZE_MAX);
   assert_true(resident() <= 20 * MIB);
-  assist(1.5);
+  assist(19 * MIB, 5);
   assert_true(resident() <= 19 * MIB);
   assert_true(resident() >= 17 * MIB);
   give(s[31]);
@@ -166,7 +167,7 @@ static void a_limit_below_what_is_in_use(void **state) {
   scavenge_assist();
   assert_int_equal(resident(), 20 * MIB);
   give(t);
-  assist(1.0);
+  assist(10 * MIB, 5);
   assert_int_equal(resident(), 10 * MIB);
   give(s);
   sound();
@@ -176,11 +177,12 @@ static void the_peak_is_kept_for_a_while_and_then_a_tenth_above_need(void **stat
   (void)state;
   struct mspan *small = take(20 * MIB), *peak = take(60 * MIB);
   give(peak);
-  assist(0.2);
+  assist(0, 0.2);
   assert_int_equal(resident(), 80 * MIB);
-  assist(4.0);
   const uint64_t keep = 20 * MIB + 2 * MIB + 2 * MIB;
+  assist(keep, 5);
   assert_true(resident() <= keep);
+  assist(0, 0.2);
   assert_true(resident() > keep - 2 * MIB - PAGE);
   give(small);
   sound();
@@ -191,7 +193,7 @@ static void steady_loads_keep_their_memory(void **state) {
   (void)state;
   struct vs_stats before, after;
   vs_stats(&before);
-  const double end = seconds() + 2;
+  const double end = seconds() + 1.5;
   while (seconds() < end) {
     struct mspan *s = take(30 * MIB);
     scavenge_assist();
@@ -215,7 +217,7 @@ static void holes_are_given_back_when_the_heap_grows(void **state) {
   struct mspan *large = take(16 * MIB);
   scavenge_assist();
   assert_true(resident() <= 32 * MIB + 32 * MIB / 4 + 2 * MIB);
-  assist(2.0);
+  assist(32 * MIB + 32 * MIB / 10 + 2 * MIB, 5);
   assert_true(resident() <= 32 * MIB + 32 * MIB / 10 + 2 * MIB);
   for (int i = 1; i < BLOCKS; i += 2)
     give(s[i]);
@@ -245,7 +247,7 @@ static void background_thread(void **state) {
   (void)state;
   vs_stop_scavenger();
   give(take(40 * MIB));
-  rest(1.5);
+  rest(1.2);
   assert_int_equal(resident(), 40 * MIB);
   assert_int_equal(vs_start_scavenger(), 0);
   assert_int_equal(vs_start_scavenger(), 0);
@@ -256,7 +258,7 @@ static void background_thread(void **state) {
   vs_stop_scavenger();
   vs_stop_scavenger();
   give(take(40 * MIB));
-  rest(1.5);
+  rest(1.2);
   assert_int_equal(resident(), 40 * MIB);
   sound();
 }
