@@ -279,6 +279,15 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
   return dirty;
 }
 
+/* x rounded down to a multiple of m. */
+/*@ requires range: 1 <= m && x <= 1048576;
+    assigns \nothing;
+    ensures multiple: \result % m == 0;
+    ensures bound: \result <= x < \result + m;
+    ensures down: \forall integer i; 0 <= i <= x ==> i % m == 0 ==> i <= \result;
+*/
+static inline uint32_t pagechunk_round(uint32_t x, uint32_t m) { return x / m * m; }
+
 /* The start of the last max pages of [low, high), or less, so as not to split a huge page that lies in it. */
 /*@ requires bound: low < high <= 512 && 1 <= max && 1 <= huge <= 1048576;
     assigns \nothing;
@@ -290,8 +299,25 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
 */
 static inline uint32_t pagechunk_cut(uint32_t low, uint32_t high, uint32_t max, uint32_t huge) {
   uint32_t start = high - low > max ? high - max : low;
-  uint32_t below = start / huge * huge;
+  uint32_t below = pagechunk_round(start, huge);
   return below >= low && below + huge <= high ? below : start;
+}
+
+/* The same, in whole groups of min pages, of which low and high are borders. */
+/*@ requires bound: low < high <= 512 && 1 <= max && 1 <= min <= huge <= 1048576;
+    requires groups: low % min == 0 && high % min == 0 && huge % min == 0;
+    assigns \nothing;
+    ensures bound: low <= \result < high;
+    ensures groups: \result % min == 0;
+    ensures max: high - \result < max + min + huge;
+    ensures huge: \forall integer h; low <= h ==> h % huge == 0 ==> h + huge <= high ==> !(h < \result < h + huge);
+*/
+static inline uint32_t pagechunk_cut_groups(uint32_t low, uint32_t high, uint32_t max, uint32_t min, uint32_t huge) {
+  uint32_t cut = pagechunk_cut(low, high, max, huge);
+  uint32_t start = pagechunk_round(cut, min);
+  /*@ assert huge: \forall integer h; 0 <= h ==> h % huge == 0 ==> start < h + huge ==>
+        (h + huge) % min == 0 && start + min <= h + huge && cut < h + huge; */
+  return start;
 }
 
 /* The last run of whole groups of min pages whose bits are set: its first page, or 512; its end in *end. */
@@ -324,8 +350,8 @@ static uint32_t pagechunk_last_groups(const uint64_t *map, uint32_t min, uint32_
       loop variant stop;
   */
   while (first < VS_CHUNK_PAGES) {
-    uint32_t low = (first + min - 1) / min * min;
-    uint32_t high = (first + length) / min * min;
+    uint32_t low = pagechunk_round(first + min - 1, min);
+    uint32_t high = pagechunk_round(first + length, min);
     //@ assert straddle: \forall integer i, n; 0 <= i < first < i + n ==> !MapRun(map, i, n);
     //@ assert low: \forall integer i; first <= i ==> i % min == 0 ==> low <= i;
     //@ assert high: \forall integer i; 0 <= i ==> i % min == 0 ==> i + min <= first + length ==> i + min <= high;
@@ -368,13 +394,11 @@ uint32_t pagechunk_candidate(const struct page_chunk *c, uint32_t min, uint32_t 
   //@ assert all: \forall integer i, n; 0 <= i ==> i + n <= 512 ==> ChunkIdle(c, i, n) ==> MapRun(&idle[0], i, n);
   uint32_t low = pagechunk_last_groups(idle, min, &end);
   if (low == VS_CHUNK_PAGES) return VS_CHUNK_PAGES;
-  uint32_t cut = pagechunk_cut(low, end, max, huge);
-  uint32_t first = cut / min * min;
-  //@ assert low: low <= first <= cut;
-  //@ assert groups: first % min == 0 && cut < first + min;
+  uint32_t first = pagechunk_cut_groups(low, end, max, min, huge);
   //@ assert above: \forall integer i, n; 0 <= i < end < i + n <= 512 ==> (i + n) % min == 0 ==> !MapRun(&idle[0], i, n);
+  //@ assert border: \forall integer h; 0 <= h ==> h % huge == 0 ==> h % min == 0 && (h + huge) % min == 0;
   /*@ assert huge: \forall integer h; 0 <= h ==> h % huge == 0 ==> h < first < h + huge <= 512 ==>
-        h % min == 0 && (h + huge) % min == 0 && first + min <= h + huge && !MapRun(&idle[0], h, huge); */
+        !MapRun(&idle[0], h, huge); */
   *npages = end - first;
   return first;
 }
