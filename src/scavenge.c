@@ -10,6 +10,12 @@
 #define HUGE_PAGES 256u
 #define RANGE_PAGES 64u
 
+/* Chunks that are looked into with the heap locked at a time. */
+#define LOOKS 64u
+
+/* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
+#define NOTHING UINT64_MAX
+
 /* Nanoseconds until somebody looks again after nothing was due; and that the background thread rests in any case. */
 #define REST 250000000u
 #define BREATH 10000000u
@@ -57,7 +63,7 @@ void scavenge_freed(void) { scavenge_note(); }
 
 /* Begins a new period if this one is over. */
 HEAP_LOCKED static void scavenge_turn(uint64_t now) {
-  if (now - state.period < VS_PERIOD) return;
+  if (pacing_over(now, state.period) < VS_PERIOD) return;
   state.period = now;
   state.last_peak = state.peak;
   state.peak = vs_heap.used_pages;
@@ -70,11 +76,12 @@ HEAP_LOCKED static uint64_t scavenge_due(enum reason why) {
   return pacing_owed(vs_load_relaxed_u64(&owed), 0, vs_heap.dirty_pages, scavenge_peak(), state.limit);
 }
 
-/* Takes the highest free and dirty pages, about want of them, out of the free pages: their first, or VS_NO_PAGE. */
+/* Takes the highest free and dirty pages, about want of them, out of the free pages: their first, and how many; 0 if
+ * there are none in the chunks looked into. VS_NO_PAGE if there are none at all. */
 HEAP_LOCKED static uint64_t scavenge_take(uint64_t want, uint32_t *npages) {
   uint32_t max = want < RANGE_PAGES ? (uint32_t)want : RANGE_PAGES;
   uint64_t chunk = want == 0 ? VS_NO_PAGE : pagealloc_idle_chunk(VS_NO_PAGE);
-  while (chunk < VS_NO_PAGE) {
+  for (uint32_t i = 0; i < LOOKS && chunk < VS_NO_PAGE; i++) {
     uint32_t first = pagechunk_candidate(pagealloc_chunk(chunk), SYSTEM_PAGES, max, HUGE_PAGES, npages);
     if (first < VS_CHUNK_PAGES) {
       (void)pagealloc_take(chunk + first, *npages);
@@ -83,7 +90,8 @@ HEAP_LOCKED static uint64_t scavenge_take(uint64_t want, uint32_t *npages) {
     pagealloc_not_idle(chunk);
     chunk = pagealloc_idle_chunk(chunk);
   }
-  return VS_NO_PAGE;
+  *npages = 0;
+  return chunk;
 }
 
 /* Puts pages that scavenge_take took back; done: their memory is gone. */
@@ -97,13 +105,13 @@ HEAP_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool done)
   }
 }
 
-/* Accounts for npages given back; none: there is nothing that the system would take. */
+/* Accounts for npages given back. */
 HEAP_LOCKED static void scavenge_pay(uint64_t npages) {
-  vs_store_relaxed_u64(&owed, npages == 0 ? 0 : pacing_over(vs_load_relaxed_u64(&owed), npages));
+  vs_store_relaxed_u64(&owed, npages == NOTHING ? 0 : pacing_over(vs_load_relaxed_u64(&owed), npages));
   scavenge_note();
 }
 
-/* Gives a range of pages back to the system, if some are due. How many went. */
+/* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
 VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reason why, uint64_t now) {
   uint32_t npages = 0;
   bool done = false;
@@ -111,20 +119,18 @@ VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reason why, ui
   scavenge_turn(now);
   uint64_t first = scavenge_take(scavenge_due(why), &npages);
   lock_release(&vs_heap.lock);
-  if (first < VS_NO_PAGE) done = os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
+  if (npages != 0) done = os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
+  uint64_t gone = done ? npages : npages != 0 || first == VS_NO_PAGE ? NOTHING : 0;
   lock_acquire(&vs_heap.lock);
-  if (first < VS_NO_PAGE) scavenge_put(first, npages, done);
-  scavenge_pay(done ? npages : 0);
+  if (npages != 0) scavenge_put(first, npages, done);
+  scavenge_pay(gone);
   lock_release(&vs_heap.lock);
-  return done ? npages : 0;
+  return gone;
 }
 
 VS_REQUIRES(vs_scavenge_lock) static void scavenge_at_once(uint64_t now) {
-  uint64_t left = vs_load_relaxed_u64(&owed), gone = 1;
-  while (left != 0 && gone != 0) {
-    gone = scavenge_range(AT_ONCE, now);
-    left = pacing_over(left, gone);
-  }
+  uint64_t left = vs_load_relaxed_u64(&owed);
+  while (left != 0) left = pacing_over(left, scavenge_range(AT_ONCE, now));
 }
 
 /* A quantum of paced work, or less if no more is due. */
@@ -133,9 +139,9 @@ VS_REQUIRES(vs_scavenge_lock) static void scavenge_paced(uint64_t now) {
   do {
     gone = scavenge_range(PACED, now);
     worked = os_thread_nanoseconds() - start;
-  } while (gone != 0 && worked < VS_QUANTUM);
+  } while (gone != NOTHING && worked < VS_QUANTUM);
   uint64_t after = pacing_next(vs_load_relaxed_u64(&next), now, worked, os_processors());
-  vs_store_relaxed_u64(&next, gone == 0 && after < now + REST ? now + REST : after);
+  vs_store_relaxed_u64(&next, gone == NOTHING && after < now + REST ? now + REST : after);
 }
 
 void scavenge_assist(void) {
@@ -166,9 +172,9 @@ uint64_t scavenge_trim(void) {
     lock_acquire(&vs_scavenge_lock);
     gone = scavenge_range(ALL, os_nanoseconds());
     lock_release(&vs_scavenge_lock);
-    total += gone;
+    if (gone != NOTHING) total += gone;
     left = pacing_over(left, gone);
-  } while (left != 0 && gone != 0);
+  } while (left != 0);
   return total * VS_PAGE_SIZE;
 }
 

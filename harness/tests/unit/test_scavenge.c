@@ -105,6 +105,20 @@ static void trim_gives_back_what_is_free_and_no_more(void **state) {
   }
 }
 
+/* More chunks than are looked into at a time had pages that were free, and have none now. */
+static void chunks_without_free_pages_are_passed_over(void **state) {
+  (void)state;
+  bool zeroed = false;
+  struct mspan *low = take(PAGE), *high = arena_span(mheap_alloc_large((size_t)600 * MIB, 1, &zeroed));
+  const uintptr_t base = high->base;
+  give(high);
+  assert_int_equal(mheap_alloc_large((size_t)600 * MIB, 1, &zeroed), base);
+  give(low);
+  assert_int_equal(scavenge_trim(), PAGE);
+  give(arena_span(base));
+  assert_int_equal(scavenge_trim(), (size_t)600 * MIB);
+}
+
 static void pages_given_back_read_as_zeros(void **state) {
   (void)state;
   struct mspan *s = take(20 * MIB);
@@ -315,6 +329,7 @@ static void pages_under_way_are_nobodys(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup(trim_gives_back_what_is_free_and_no_more, set_up),
+      cmocka_unit_test_setup(chunks_without_free_pages_are_passed_over, set_up),
       cmocka_unit_test_setup(pages_given_back_read_as_zeros, set_up),
       cmocka_unit_test_setup(highest_addresses_go_first, set_up),
       cmocka_unit_test_setup(a_soft_limit_is_kept, set_up),
