@@ -105,18 +105,22 @@ static void trim_gives_back_what_is_free_and_no_more(void **state) {
   }
 }
 
-/* More chunks than are looked into at a time had pages that were free, and have none now. */
+/* More chunks than are looked into at a time had pages that were free, and have none now; below them is one that has. */
 static void chunks_without_free_pages_are_passed_over(void **state) {
   (void)state;
+  const size_t large = (size_t)600 * MIB;
   bool zeroed = false;
-  struct mspan *low = take(PAGE), *high = arena_span(mheap_alloc_large((size_t)600 * MIB, 1, &zeroed));
+  give(arena_span(mheap_alloc_large(large, 1, &zeroed)));
+  (void)scavenge_trim();
+  struct mspan *low = take(PAGE), *high = arena_span(mheap_alloc_large(large - MIB, 1, &zeroed));
   const uintptr_t base = high->base;
+  assert_true(low->base < base);
   give(high);
-  assert_int_equal(mheap_alloc_large((size_t)600 * MIB, 1, &zeroed), base);
+  assert_int_equal(mheap_alloc_large(large - MIB, 1, &zeroed), base);
   give(low);
   assert_int_equal(scavenge_trim(), PAGE);
   give(arena_span(base));
-  assert_int_equal(scavenge_trim(), (size_t)600 * MIB);
+  assert_int_equal(scavenge_trim(), large - MIB);
 }
 
 static void pages_given_back_read_as_zeros(void **state) {
@@ -281,6 +285,12 @@ static void background_thread(void **state) {
 
 enum { WORKERS = 3, ROUNDS = 4000 };
 
+static int finished, wrong; /* workers; words that were not what they should be */
+
+static void expect(bool right) {
+  if (!right) __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+}
+
 static void *work(void *arg) {
   uint64_t x = (uintptr_t)arg;
   struct mspan *mine[8] = {NULL};
@@ -290,36 +300,36 @@ static void *work(void *arg) {
     if (*m != NULL) {
       const uint64_t *p = (const uint64_t *)(*m)->base;
       for (size_t i = 0; i < (size_t)(*m)->npages * PAGE / 8; i += 512)
-        assert_int_equal(p[i], (uintptr_t)arg + (*m)->base);
-      give(*m);
+        expect(p[i] == (uintptr_t)arg + (*m)->base);
+      expect(mheap_free_large(*m));
       *m = NULL;
     } else {
       bool zeroed = true;
       uint64_t *p = (uint64_t *)mheap_alloc_large(1 + (r >> 8) % 300000, 1, &zeroed);
       *m = arena_span((uintptr_t)p);
       for (size_t i = 0; i < (size_t)(*m)->npages * PAGE / 8; i += 512) {
-        assert_true(!zeroed || p[i] == 0);
+        expect(!zeroed || p[i] == 0);
         p[i] = (uintptr_t)arg + (*m)->base;
       }
     }
     if (k % 64 == 0) scavenge_assist();
   }
   for (int i = 0; i < 8; i++)
-    if (mine[i] != NULL) give(mine[i]);
+    if (mine[i] != NULL) expect(mheap_free_large(mine[i]));
+  __atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
   return NULL;
 }
 
 static void pages_under_way_are_nobodys(void **state) {
   (void)state;
   pthread_t worker[WORKERS];
-  static int left;
-  left = 400;
   for (int i = 0; i < WORKERS; i++)
     assert_int_equal(pthread_create(&worker[i], NULL, work, (void *)(uintptr_t)(i + 1)), 0);
-  while (left-- > 0)
+  while (__atomic_load_n(&finished, __ATOMIC_RELAXED) < WORKERS)
     (void)scavenge_trim();
   for (int i = 0; i < WORKERS; i++)
     assert_int_equal(pthread_join(worker[i], NULL), 0);
+  assert_int_equal(wrong, 0);
   sound();
   assert_int_equal(vs_heap.used_pages, 0);
   (void)scavenge_trim();
