@@ -116,6 +116,30 @@ static void lowest_run_is_found_and_taken(void **state) {
   }
 }
 
+/* One word of free pages, a length, and where in the word the lowest run of it starts; 64 for none. */
+static const struct { uint64_t word; uint32_t npages, found; } words[] = {
+    {0x8000000000000000, 1, 63}, {0xc000010001010000, 2, 62}, {0xc000010001030000, 2, 16}, {0xe000030001030000, 3, 61},
+    {0xe000030001070000, 3, 16}, {0xffff03ff01070000, 16, 48}, {0xffff03ff0107ffff, 16, 0}, {0x0fff03ff01079fff, 16, 64},
+};
+
+static void word_is_searched(uint64_t word, uint32_t npages, uint32_t found) {
+  for (uint32_t w = 0; w < VS_CHUNK_WORDS; w++) {
+    uint64_t map[VS_CHUNK_WORDS] = {0};
+    map[w] = word;
+    assert_int_equal(pagechunk_find(map, npages), found < 64 ? w * 64 + found : PAGES);
+  }
+}
+
+static void lowest_run_of_a_word_is_found(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    word_is_searched(words[i].word, words[i].npages, words[i].found);
+  for (uint32_t n = 1; n <= 64; n++) {
+    word_is_searched(0xffffffffffffffff, n, 0);
+    word_is_searched(0, n, 64);
+  }
+}
+
 /* Free pages; frees of so many pages at each place; free pages after. */
 static const struct { const char *before; uint32_t npages; int places[8]; const char *after; } frees[] = {
     {"[0+32][64+32][100+1]", 1, {32, -1}, "[0+33][64+32][100+1]"},
@@ -325,6 +349,7 @@ int main(void) {
       cmocka_unit_test(ranges_are_set_and_cleared),
       cmocka_unit_test(bits_of_a_range_are_counted),
       cmocka_unit_test(lowest_run_is_found_and_taken),
+      cmocka_unit_test(lowest_run_of_a_word_is_found),
       cmocka_unit_test(freed_pages_are_free),
       cmocka_unit_test(known_chunks_are_summarized),
       cmocka_unit_test(any_bitmap_is_read_right),
