@@ -299,6 +299,20 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
   return dirty;
 }
 
+uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t *clean) {
+  uint64_t pages = c->free[w];
+  *clean = pages & bits_not(c->dirty[w]);
+  c->free[w] = 0;
+  c->dirty[w] |= pages;
+  c->cold[w] = 0;
+  return pages;
+}
+
+void pagechunk_put_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t clean) {
+  c->free[w] |= pages;
+  c->dirty[w] &= bits_not(clean);
+}
+
 /* Makes pages [first, first + npages) neither dirty nor cold. */
 /*@ requires valid: \valid(c);
     requires bound: first <= 512 && npages <= 512 - first;
