@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "mheap.h"
+#include "scavenge.h"
 #include "verispan.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -146,7 +146,7 @@ EXPORT int malloc_trim(size_t pad);
 
 int malloc_trim(size_t pad) {
   (void)pad;
-  mheap_trim();
+  scavenge_trim();
   return 1;
 }
 

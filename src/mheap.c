@@ -3,31 +3,15 @@
 #include "mheap.h"
 
 #include "os.h"
+#include "scavenge.h"
 
 struct mheap vs_heap = {.lock = VS_LOCK_INIT};
-
-/* Shortest run of pages worth a system call, and pages freed between two looks at the clock. */
-#define MIN_RELEASE_PAGES 4u
-#define FREES_PER_LOOK 128u
-
-/* Pages that may hold memory beyond the recent peak of use while the heap takes new ones: a fraction of it, and some. */
-#define IDLE_FRACTION 4u
-#define IDLE_PAGES 256u
 
 /* A large block that must be zero is zeroed by the system if fewer of its pages than this fraction hold data: zeroing
  * it here would touch them all. */
 #define SPARSE_FRACTION 8u
 
-/* No limit on what a pass of the scavenger gives back. */
-#define NO_BUDGET UINT64_MAX
-
-/* The functions so marked are called with the heap locked. Chunks and free descriptors are reached through
- * pagealloc and mheap_arena, and so with the lock. */
-#define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
-
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
-
-static uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
 
 /* Enters n fresh arenas from page first into the map. False, and nothing has changed, if the system refused memory for
  * their metadata. */
@@ -53,41 +37,6 @@ HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
   bool entered = base / VS_ARENA_SIZE + n <= VS_ARENA_COUNT && mheap_enter_arenas(base / VS_PAGE_SIZE, n);
   if (!entered) os_unreserve(base, size);
   return entered ? base / VS_PAGE_SIZE : VS_NO_PAGE;
-}
-
-/* Gives cold pages of the chunk that starts at page back to the system, the highest first, until budget pages have
- * gone; what is left of the budget. */
-HEAP_LOCKED static uint64_t mheap_scavenge(uint64_t page, uint64_t budget) {
-  struct page_chunk *c = pagealloc_chunk(page);
-  uint32_t npages = 0;
-  uint32_t first = pagechunk_last_run(c->cold, VS_CHUNK_PAGES, MIN_RELEASE_PAGES, &npages);
-  while (first < VS_CHUNK_PAGES && budget > 0) {
-    if (os_release(page_address(page + first), (size_t)npages * VS_PAGE_SIZE) == 0) {
-      pagechunk_released(c, first, npages);
-      vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
-      vs_heap.dirty_pages -= npages;
-      budget -= npages < budget ? npages : budget;
-    }
-    first = pagechunk_last_run(c->cold, first, MIN_RELEASE_PAGES, &npages);
-  }
-  return budget;
-}
-
-/* Gives free pages back to the system, however short they have been free: the highest first, budget of them. */
-HEAP_LOCKED static void mheap_give_back(uint64_t budget) {
-  uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
-  while (page < VS_NO_PAGE && budget > 0) {
-    pagealloc_age(page, MIN_RELEASE_PAGES);
-    budget = mheap_scavenge(page, budget);
-    page = pagealloc_idle_chunk(page);
-  }
-}
-
-/* After the heap took pages not touched before: bounds the pages that hold memory. */
-HEAP_LOCKED static void mheap_bound_free(void) {
-  uint64_t limit = vs_heap.peak_pages + vs_heap.peak_pages / IDLE_FRACTION + IDLE_PAGES;
-  if (vs_heap.dirty_pages > limit)
-    mheap_give_back(vs_heap.dirty_pages - limit + vs_heap.peak_pages / (4 * IDLE_FRACTION));
 }
 
 /* A descriptor for a span of npages pages from page first on. Each arena has one for each of its pages. */
@@ -139,22 +88,8 @@ HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
   struct mspan *s = mheap_new_span(page, npages);
-  mheap_bound_free();
+  scavenge_after_take();
   return s;
-}
-
-HEAP_LOCKED static void mheap_tick(void) {
-  vs_heap.freed_since = 0;
-  uint64_t now = os_milliseconds();
-  if (now - vs_heap.tick < VS_TICK_MS) return;
-  vs_heap.tick = now;
-  vs_heap.peak_pages = vs_heap.used_pages;
-  uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
-  while (page < VS_NO_PAGE) {
-    (void)mheap_scavenge(page, NO_BUDGET);
-    pagealloc_age(page, MIN_RELEASE_PAGES);
-    page = pagealloc_idle_chunk(page);
-  }
 }
 
 /* Accounts for and returns the pages of a span that nobody knows any more. */
@@ -168,8 +103,7 @@ static void mheap_release_span(struct mspan *s) {
   a->free_span = s;
   vs_heap.spans--;
   vs_heap.used_pages -= npages;
-  vs_heap.freed_since += npages;
-  if (vs_heap.freed_since >= FREES_PER_LOOK) mheap_tick();
+  scavenge_after_free(npages);
   lock_release(&vs_heap.lock);
 }
 
@@ -255,10 +189,4 @@ bool mheap_is_dirty(uintptr_t addr) {
   if (page >= VS_NO_PAGE || !vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
   uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
   return bits_test(pagealloc_chunk(page)->dirty[p / VS_WORD_BITS], p % VS_WORD_BITS);
-}
-
-void mheap_trim(void) {
-  lock_acquire(&vs_heap.lock);
-  mheap_give_back(NO_BUDGET);
-  lock_release(&vs_heap.lock);
 }

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page heap: spans of pages over the arenas, growth from the OS, large blocks, and the return of pages that
- * stay free (after Go's runtime/mheap.go). One lock guards arenas, span map and page allocator.
- *
- * Pages of a freed span go back to the page allocator. They go back to the system, highest addresses first, in two
- * ways: at most every VS_TICK_MS, a free of pages gives those back that have stayed free for a whole tick; and a span
- * that takes pages not touched before gives back what would make the memory held exceed the recent peak of pages in
- * use by more than a quarter (as Go's scavenger does on growth, runtime/mgcscavenge.go).
+ * The page heap: spans of pages over the arenas, growth from the OS, and large blocks (after Go's runtime/mheap.go).
+ * One lock guards arenas, span map and page allocator. Pages of a freed span go back to the page allocator; when they
+ * go back to the system, scavenge.h says.
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
  * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
  * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
  *
- * Up: mcentral, mcache, alloc. Down: arena, pagealloc, mspan, os, lock.
+ * Up: mcentral, mcache, alloc. Down: arena, pagealloc, scavenge, mspan, os, lock.
  * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span. Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
@@ -30,9 +26,6 @@
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
 
-/* Least time between two returns of memory to the system. */
-#define VS_TICK_MS 250u
-
 struct mheap {
   struct vs_lock lock;
   uint32_t narenas;
@@ -47,6 +40,12 @@ struct mheap {
 
 extern struct mheap vs_heap;
 extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
+
+/* The functions so marked are called with the heap locked. Chunks and free descriptors are reached through
+ * pagealloc and the arenas, and so with the lock. */
+#define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
+
+static inline uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
 
 /* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. */
 struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) VS_EXCLUDES(vs_heap.lock);
@@ -66,8 +65,5 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lo
 
 /* Whether the page of any address has been part of the heap's spans and may hold their data. Takes no lock. */
 bool mheap_is_dirty(uintptr_t addr);
-
-/* Returns every free page to the system, however short it has been free. */
-void mheap_trim(void) VS_EXCLUDES(vs_heap.lock);
 
 #endif

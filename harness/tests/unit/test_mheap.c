@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "mheap.h"
+#include "scavenge.h"
 #include "verispan.h"
 
 enum { SPANS = 600, PAGE = 8192 };
@@ -61,7 +62,7 @@ static void spans_of_every_class(void **state) {
 
 static void reused_pages_need_zeroing(void **state) {
   (void)state;
-  mheap_trim();
+  scavenge_trim();
   struct mspan *s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
   const uintptr_t base = s->base;
   memset((void *)base, 0xff, PAGE);
@@ -70,7 +71,7 @@ static void reused_pages_need_zeroing(void **state) {
   assert_int_equal(s->base, base);
   assert_int_equal(s->needzero, 1);
   mheap_free(s);
-  mheap_trim();
+  scavenge_trim();
   s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
   assert_int_equal(s->base, base);
   for (size_t i = 0; i < PAGE && !s->needzero; i++)
@@ -98,7 +99,7 @@ static void large_blocks_tell_whether_they_are_zero(void **state) {
       for (size_t k = 0; k < sizes[i]; k += 509)
         bytes[k] = 0xff;
       assert_true(mheap_free_large(arena_span(p)));
-      if (round == 1) mheap_trim();
+      if (round == 1) scavenge_trim();
     }
   sound();
 }
