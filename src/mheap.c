@@ -39,18 +39,35 @@ HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
   return entered ? base / VS_PAGE_SIZE : VS_NO_PAGE;
 }
 
-/* A descriptor for a span of npages pages from page first on. Each arena has one for each of its pages. */
-HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
-  struct heap_arena *a = mheap_arena(first);
+/* A descriptor of an arena, which has one for each of its pages. */
+HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   struct mspan *s = a->free_span;
   if (s)
     a->free_span = s->next;
   else
     s = &a->span[a->nspans++];
+  vs_heap.spans++;
+  return s;
+}
+
+HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
+  s->next = a->free_span;
+  a->free_span = s;
+  vs_heap.spans--;
+}
+
+/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them. */
+static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
   s->base = page_address(first);
   s->npages = npages;
   arena_enter(a, s);
-  vs_heap.spans++;
+  return s;
+}
+
+/* A span of npages pages from page first on. */
+HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
+  struct heap_arena *a = mheap_arena(first);
+  struct mspan *s = mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
   vs_heap.used_pages += npages;
   if (vs_heap.used_pages > vs_heap.peak_pages) vs_heap.peak_pages = vs_heap.used_pages;
   return s;
@@ -99,20 +116,107 @@ static void mheap_release_span(struct mspan *s) {
   struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
   pagealloc_put(first, npages);
-  s->next = a->free_span;
-  a->free_span = s;
-  vs_heap.spans--;
+  mheap_put_descriptor(a, s);
   vs_heap.used_pages -= npages;
   scavenge_after_free(npages);
   lock_release(&vs_heap.lock);
 }
 
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+/* ---- caches ---- */
+
+struct mheap_cache *mheap_caches(void) { return __atomic_load_n(&vs_heap.caches, __ATOMIC_ACQUIRE); }
+
+HEAP_LOCKED static void mheap_list_cache(struct mheap_cache *c) {
+  if (c->listed) return;
+  c->listed = true;
+  c->next = vs_heap.caches;
+  __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
+}
+
+/* Reserves descriptors for the spans of npages pages that the pages of a cache may become. */
+HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_t npages) {
+  uint64_t want = bits_count(c->pages.free) / npages;
+  if (want > VS_CACHE_SPANS) want = VS_CACHE_SPANS;
+  while (c->nspare < want) {
+    struct mspan *s = mheap_take_descriptor(c->arena);
+    s->next = c->spare;
+    c->spare = s;
+    vs_store_relaxed_u64(&c->nspare, c->nspare + 1);
+  }
+}
+
+HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
+  if (c->pages.free != 0) pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
+  vs_heap.used_pages -= bits_count(c->pages.free);
+  vs_heap.dirty_pages -= bits_count(c->pages.clean);
+  vs_store_relaxed_u64(&c->pages.free, 0);
+  vs_store_relaxed_u64(&c->pages.clean, 0);
+  while (c->spare) {
+    struct mspan *s = c->spare;
+    c->spare = s->next;
+    mheap_put_descriptor(c->arena, s);
+  }
+  vs_store_relaxed_u64(&c->nspare, 0);
+}
+
+/* Fills an empty cache from the group of a page, if that has many free pages. */
+HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t page, uint32_t npages) {
+  uint64_t first = page / VS_GROUP_PAGES * VS_GROUP_PAGES, clean;
+  if (bits_count(pagealloc_chunk(page)->free[first % VS_CHUNK_PAGES / VS_GROUP_PAGES]) < VS_CACHE_MIN_PAGES) return;
+  uint64_t pages = pagealloc_take_group(page, &clean);
+  mheap_list_cache(c);
+  c->arena = mheap_arena(page);
+  c->pages.first = first;
+  vs_store_relaxed_u64(&c->pages.free, pages);
+  vs_store_relaxed_u64(&c->pages.clean, clean);
+  vs_heap.used_pages += bits_count(pages);
+  vs_heap.dirty_pages += bits_count(clean);
+  mheap_reserve_descriptors(c, npages);
+  scavenge_after_take();
+}
+
+/* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it may use up. */
+static struct mspan *mheap_take_cached(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  uint64_t clean;
+  if (c->nspare == 0 || c->nspare - 1 + npages > bits_count(c->pages.free)) return 0;
+  uint32_t k = pagecache_alloc(&c->pages, npages, &clean);
+  if (k == VS_GROUP_PAGES) return 0;
+  struct mspan *s = c->spare;
+  c->spare = s->next;
+  vs_store_relaxed_u64(&c->nspare, c->nspare - 1);
+  *dirty = npages - bits_count(clean);
+  return mheap_enter_span(c->arena, s, c->pages.first + k, npages);
+}
+
+/* The same when that was refused: with new descriptors, or from the page allocator. NULL if the system refused. */
+HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  mheap_reserve_descriptors(c, npages);
+  struct mspan *s = mheap_take_cached(c, npages, dirty);
+  if (s) return s;
+  mheap_flush_cache(c);
+  s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
+  if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
+  return s;
+}
+
+void mheap_flush(struct mheap_cache *c) {
+  if (c->pages.free == 0 && c->nspare == 0) return;
+  lock_acquire(&vs_heap.lock);
+  mheap_flush_cache(c);
+  lock_release(&vs_heap.lock);
+}
+
+/* ---- spans ---- */
+
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   uint32_t npages = vs_class_pages[spanclass / 2];
   uint64_t dirty = 0;
-  lock_acquire(&vs_heap.lock);
-  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, &dirty);
-  lock_release(&vs_heap.lock);
+  struct mspan *s = mheap_take_cached(cache, npages, &dirty);
+  if (!s) {
+    lock_acquire(&vs_heap.lock);
+    s = mheap_take_refill(cache, npages, &dirty);
+    lock_release(&vs_heap.lock);
+  }
   if (!s) return 0;
   mspan_init(s, s->base, spanclass, dirty != 0);
   s->next = 0;

@@ -91,6 +91,14 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
 /* Returns the pages [first, first + npages), which are in use. */
 void pagealloc_put(uint64_t first, uint64_t npages);
 
+/* Takes every free page of the group of 64 that page lies in: which they are, and in *clean which of them are not dirty.
+ * Bit k is page k of the group. */
+uint64_t pagealloc_take_group(uint64_t page, uint64_t *clean);
+
+/* Returns the given pages of the group of 64 that starts at page first, which are in use. Those in clean were not touched
+ * since pagealloc_take_group called them clean. */
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean);
+
 /* The first page of the highest chunk below page end that may have pages to give back, or VS_NO_PAGE. */
 uint64_t pagealloc_idle_chunk(uint64_t end);
 
