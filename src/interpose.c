@@ -146,6 +146,7 @@ EXPORT int malloc_trim(size_t pad);
 
 int malloc_trim(size_t pad) {
   (void)pad;
+  mcache_trim();
   scavenge_trim();
   return 1;
 }

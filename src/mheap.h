@@ -27,13 +27,9 @@
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
 
-/* Most descriptors that a cache reserves at a time, and fewest free pages of a group for a cache to take them. */
-#define VS_CACHE_SPANS 16u
-#define VS_CACHE_MIN_PAGES 16u
-
 /* What an mcache holds of the page heap, to make spans with slots of it without the lock: free pages of a group of 64,
  * and descriptors of the arena that the group lies in. They are the holder's alone: no search finds the pages, and no
- * block lies in them, so that nobody reads the heads that change when one becomes a span.
+ * block lies in them, so that nobody reads the heads of pages that become a span (T-08).
  *
  * There are no more descriptors than pages, so that those of an arena suffice: one for each page. A cache of zeros is
  * empty. It is filled and flushed by its holder with the heap locked. */
@@ -42,8 +38,8 @@ struct mheap_cache {
   struct heap_arena *arena; /* of the pages */
   struct mspan *spare;      /* descriptors, linked by next */
   uint64_t nspare;          /* how many; atomic: written by the holder, read by all */
-  struct mheap_cache *next; /* of vs_heap.caches */
-  bool listed;
+  struct mheap_cache *next; /* in the list of caches */
+  bool listed;              /* it is in that list */
 };
 
 struct mheap {
@@ -56,7 +52,7 @@ struct mheap {
   uint64_t released_bytes;  /* bytes ever returned to the system */
   uint64_t tick;            /* time of the last tick, milliseconds */
   uint64_t spans;           /* descriptors in use and in caches */
-  struct mheap_cache *caches; /* all that have ever been filled; atomic: read without the lock */
+  struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };
 
 extern struct mheap vs_heap;
@@ -76,7 +72,7 @@ struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *
 /* Returns what the caller's cache holds. */
 void mheap_flush(struct mheap_cache *cache) VS_EXCLUDES(vs_heap.lock);
 
-/* The first cache, and the next one: no cache leaves the list. */
+/* The list of caches that have ever been filled: none leaves it. Takes no lock. */
 struct mheap_cache *mheap_caches(void);
 
 /* Returns an empty span that no thread and no list knows. */

@@ -164,17 +164,16 @@ void pagealloc_put(uint64_t first, uint64_t npages) {
 
 static uint32_t pagealloc_group(uint64_t page) { return (uint32_t)(page % VS_CHUNK_PAGES / VS_WORD_BITS); }
 
-uint64_t pagealloc_take_group(uint64_t page, uint64_t *clean) {
-  uint64_t first = page / VS_WORD_BITS * VS_WORD_BITS;
-  uint64_t pages = pagechunk_take_group(pagealloc_chunk(page), pagealloc_group(page), clean);
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
+  uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
   pagealloc_update(first, VS_WORD_BITS);
-  return pages;
+  return taken;
 }
 
 void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
   pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
   if (first < vs_pages.search) vs_pages.search = first;
-  pagealloc_mark_idle(first);
+  if (pages != clean) pagealloc_mark_idle(first);
   pagealloc_update(first, VS_WORD_BITS);
 }
 

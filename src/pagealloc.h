@@ -91,9 +91,9 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
 /* Returns the pages [first, first + npages), which are in use. */
 void pagealloc_put(uint64_t first, uint64_t npages);
 
-/* Takes every free page of the group of 64 that page lies in: which they are, and in *clean which of them are not dirty.
- * Bit k is page k of the group. */
-uint64_t pagealloc_take_group(uint64_t page, uint64_t *clean);
+/* Takes the free pages among the given ones of the group of 64 that starts at page first: which they are, and in *clean
+ * which of them are not dirty. Bit k is page first + k. */
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean);
 
 /* Returns the given pages of the group of 64 that starts at page first, which are in use. Those in clean were not touched
  * since pagealloc_take_group called them clean. */

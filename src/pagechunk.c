@@ -299,13 +299,13 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
   return dirty;
 }
 
-uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t *clean) {
-  uint64_t pages = c->free[w];
-  *clean = pages & bits_not(c->dirty[w]);
-  c->free[w] = 0;
-  c->dirty[w] |= pages;
-  c->cold[w] = 0;
-  return pages;
+uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean) {
+  uint64_t taken = c->free[w] & pages;
+  *clean = taken & bits_not(c->dirty[w]);
+  c->free[w] &= bits_not(pages);
+  c->dirty[w] |= taken;
+  c->cold[w] &= bits_not(pages);
+  return taken;
 }
 
 void pagechunk_put_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t clean) {

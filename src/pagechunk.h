@@ -139,8 +139,8 @@ uint32_t pagechunk_count(const uint64_t *map, uint32_t first, uint32_t npages);
 */
 uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages);
 
-/* Takes the free pages of group w, its pages 64 * w to 64 * w + 63: which they are, and in *clean which of them are not
- * dirty. Bit k is page 64 * w + k. */
+/* Takes the free pages of group w among the given ones: which they are, and in *clean which of them are not dirty. Bit k
+ * is page 64 * w + k. */
 /*@ requires valid: \valid(c) && \valid(clean);
     requires sep: \separated(c, clean);
     requires bound: w < 8;
@@ -148,16 +148,18 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages);
     terminates \true;
     assigns c->free[w], c->dirty[w], c->cold[w], *clean;
     ensures inv: ChunkInv(c);
-    ensures free: \forall integer k; 0 <= k < 64 ==> (Bit(\result, k) <==> MapBit{Pre}(&c->free[0], 64 * w + k));
+    ensures free: \forall integer k; 0 <= k < 64 ==>
+      (Bit(\result, k) <==> Bit(pages, k) && MapBit{Pre}(&c->free[0], 64 * w + k));
     ensures clean: \forall integer k; 0 <= k < 64 ==>
       (Bit(*clean, k) <==> Bit(\result, k) && !MapBit{Pre}(&c->dirty[0], 64 * w + k));
-    ensures taken: \forall integer k; 0 <= k < 64 ==> !MapBit(&c->free[0], 64 * w + k);
+    ensures taken: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->free[0], 64 * w + k) <==> MapBit{Pre}(&c->free[0], 64 * w + k) && !Bit(pages, k));
     ensures dirty: \forall integer k; 0 <= k < 64 ==>
       (MapBit(&c->dirty[0], 64 * w + k) <==> MapBit{Pre}(&c->dirty[0], 64 * w + k) || Bit(\result, k));
     ensures frame: \forall integer i; 0 <= i < 512 ==> i / 64 != w ==>
       MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i) && MapSame{Pre,Here}(&c->cold[0], i);
 */
-uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t *clean);
+uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean);
 
 /* Returns the given pages of group w, which are in use. Those in clean were not touched since pagechunk_take_group called
  * them clean. */

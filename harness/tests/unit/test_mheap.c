@@ -18,6 +18,12 @@ static void note(void *context, const char *violation) {
 
 static void sound(void) { assert_int_equal(vs_audit(note, NULL), 0); }
 
+static struct mheap_cache cache;
+
+/* Pages and descriptors of spans, without those in the cache. */
+static uint64_t used_pages(void) { return vs_heap.used_pages - bits_count(cache.pages.free); }
+static uint64_t spans(void) { return vs_heap.spans - cache.nspare; }
+
 /* The pages of the arena that a span starts in say whose they are. */
 static void is_the_span_of_its_pages(struct mspan *s) {
   for (uint32_t p = 0; p < s->npages && arena_page(s->base) + p < VS_ARENA_PAGES; p++)
@@ -36,10 +42,10 @@ static void owns_its_pages(struct mspan *s, uint32_t npages) {
 static void spans_of_every_class(void **state) {
   (void)state;
   struct mspan *s[VS_NUM_SIZE_CLASSES];
-  const uint64_t spans = vs_heap.spans, used = vs_heap.used_pages;
+  const uint64_t spans_before = spans(), used = used_pages();
   uint64_t pages = 0;
   for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++) {
-    s[c] = mheap_alloc(2 * c + 1, spanctl_owned(7));
+    s[c] = mheap_alloc(2 * c + 1, spanctl_owned(7), &cache);
     assert_non_null(s[c]);
     assert_int_equal(s[c]->ctl, spanctl_owned(7));
     assert_int_equal(s[c]->elem_size, vs_class_size[c]);
@@ -47,32 +53,32 @@ static void spans_of_every_class(void **state) {
   }
   for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++)
     owns_its_pages(s[c], vs_class_pages[c]);
-  assert_int_equal(vs_heap.spans, spans + 67);
-  assert_int_equal(vs_heap.used_pages, used + pages);
+  assert_int_equal(spans(), spans_before + 67);
+  assert_int_equal(used_pages(), used + pages);
   sound();
   for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++) {
     const uintptr_t base = s[c]->base;
     mheap_free(s[c]);
     assert_ptr_equal(arena_span(base), &vs_empty_span);
   }
-  assert_int_equal(vs_heap.spans, spans);
-  assert_int_equal(vs_heap.used_pages, used);
+  assert_int_equal(spans(), spans_before);
+  assert_int_equal(used_pages(), used);
   sound();
 }
 
 static void reused_pages_need_zeroing(void **state) {
   (void)state;
   scavenge_trim();
-  struct mspan *s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  struct mspan *s = mheap_alloc(2 * 32 + 1, spanctl_owned(7), &cache);
   const uintptr_t base = s->base;
   memset((void *)base, 0xff, PAGE);
   mheap_free(s);
-  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7), &cache);
   assert_int_equal(s->base, base);
   assert_int_equal(s->needzero, 1);
   mheap_free(s);
   scavenge_trim();
-  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7), &cache);
   assert_int_equal(s->base, base);
   for (size_t i = 0; i < PAGE && !s->needzero; i++)
     assert_int_equal(((unsigned char *)base)[i], 0);
@@ -221,7 +227,7 @@ static void spans_of_slots_keep_to_one_arena(void **state) {
     spanclass += 2;
   assert_true(mheap_free_large(arena_span(mheap_alloc_large((size_t)3 * VS_ARENA_SIZE, VS_ARENA_SIZE, &zeroed))));
   for (uint32_t i = 0; i < SPANS_OF_15; i++) {
-    s[i] = mheap_alloc(spanclass, spanctl_owned(7));
+    s[i] = mheap_alloc(spanclass, spanctl_owned(7), &cache);
     assert_true(arena_page(s[i]->base) + s[i]->npages <= VS_ARENA_PAGES);
   }
   sound();
@@ -248,7 +254,7 @@ static void random_spans_do_not_overlap(void **state) {
       bool zeroed;
       *h = arena_span(mheap_alloc_large(1 + (r >> 20) % 2000000, 1, &zeroed));
     } else {
-      *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3));
+      *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3), &cache);
       assert_non_null(*h);
       assert_true(arena_page((*h)->base) + (*h)->npages <= VS_ARENA_PAGES);
     }
@@ -260,8 +266,12 @@ static void random_spans_do_not_overlap(void **state) {
     else if (held[i] != NULL)
       mheap_free(held[i]);
   sound();
+  assert_int_equal(used_pages(), 0);
+  assert_int_equal(spans(), 0);
+  mheap_flush(&cache);
   assert_int_equal(vs_heap.used_pages, 0);
   assert_int_equal(vs_heap.spans, 0);
+  sound();
 }
 
 int main(void) {
