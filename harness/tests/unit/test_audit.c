@@ -89,7 +89,7 @@ static void pages_are_checked(void **state) {
   MUST_BE_SEEN(vs_heap.dirty_pages, vs_heap.dirty_pages + 1);
 }
 
-/* Two caches that share a group, each with some of its pages. */
+/* Two caches, each with pages of its own. */
 static void caches_are_checked(void **state) {
   (void)state;
   static struct mheap_cache c[2];

@@ -308,6 +308,30 @@ static void flushed_pages_are_as_they_were(void **state) {
   sound();
 }
 
+/* A span out of the cache says that it needs zeroing if and only if its pages were in use before. */
+static void cached_pages_need_zeroing_once_used(void **state) {
+  (void)state;
+  struct mspan *full = fill_the_heap(), *s[8];
+  uint32_t clean = 0;
+  scavenge_trim();
+  for (int round = 0; round < 2; round++) {
+    s[0] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+    for (int i = 1; i < 8; i++) {
+      const bool dirty = !bits_test(cache.pages.clean, bits_ctz(cache.pages.free));
+      s[i] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+      assert_int_equal(s[i]->needzero, dirty);
+      assert_true(dirty || round == 0);
+      clean += !dirty;
+    }
+    for (int i = 0; i < 8; i++)
+      mheap_free(s[i]);
+    mheap_flush(&cache);
+  }
+  assert_true(clean > 0);
+  assert_true(mheap_free_large(full));
+  sound();
+}
+
 /* A span that a cache has no run for: what is left goes back, and the cache is filled anew where the span is. */
 static void cache_without_a_run_is_flushed(void **state) {
   (void)state;
@@ -387,6 +411,7 @@ int main(void) {
       cmocka_unit_test(spans_of_slots_keep_to_one_arena),
       cmocka_unit_test(spans_of_a_cache_need_no_lock),
       cmocka_unit_test(flushed_pages_are_as_they_were),
+      cmocka_unit_test(cached_pages_need_zeroing_once_used),
       cmocka_unit_test(cache_without_a_run_is_flushed),
       cmocka_unit_test(random_spans_do_not_overlap),
   };
