@@ -40,8 +40,9 @@ static SLOW void *allocate_slow(size_t size, enum boundary from) {
   return p ? (void *)p : no_memory();
 }
 
+/* The first test is class_of's own, which the compiler makes once: small sizes pass one comparison. */
 static inline void *allocate(size_t size, enum boundary from) {
-  if (VS_UNLIKELY(size > VS_MAX_SMALL_SIZE)) return allocate_slow(size, from);
+  if (VS_UNLIKELY(size > 1024) && size > VS_MAX_SMALL_SIZE) return allocate_slow(size, from);
   struct mspan *s = heap_active(class_of(size, from));
   if (VS_UNLIKELY(s->alloc_cache == 0)) return allocate_slow(size, from);
   return (void *)heap_alloc_cached(s);
