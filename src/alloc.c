@@ -5,6 +5,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 /* A block is moved when it shrinks to less than half; below this many bytes it never is. */
 #define MIN_SHRINK 64u
@@ -13,12 +14,15 @@ uintptr_t heap_alloc_refill(uint32_t sizeclass) {
   struct mspan *s;
   uint32_t slot;
   if (!mcache_alloc_slow(heap_spanclass(sizeclass), &s, &slot)) return 0;
+  scavenge_assist();
   return mspan_slot(s, slot);
 }
 
 uintptr_t heap_alloc_large(size_t size, size_t align, bool *zeroed) {
   if (size > VS_MAX_SIZE || align > VS_MAX_SIZE) return 0;
-  return mheap_alloc_large(size, align, zeroed);
+  uintptr_t p = mheap_alloc_large(size, align, zeroed);
+  scavenge_assist();
+  return p;
 }
 
 uintptr_t heap_alloc_aligned(size_t size, size_t align) {
@@ -86,6 +90,7 @@ static void heap_free_full(struct mcache *c, struct mspan *s, uintptr_t p, const
 static void heap_free_large(struct mspan *s, uintptr_t p, const char *function) {
   if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
   if (!mheap_free_large(s)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
+  scavenge_assist();
 }
 
 void heap_free_slow(uintptr_t p, const char *function) {

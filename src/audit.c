@@ -9,6 +9,7 @@
 
 #include "mcache.h"
 #include "mheap.h"
+#include "scavenge.h"
 #include "verispan.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -89,15 +90,14 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
   return bits_test(map[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }
 
-/* Counts a page, and checks its three bits. Whether it is in use. */
+/* Counts a page, and checks its two bits. Whether it is in use. */
 static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
   bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
-  if (audit_bit(c->cold, number) && (in_use || !dirty))
-    audit_fail(audit, "cold page in use or not dirty", arena, page);
+  if (in_use && !dirty) audit_fail(audit, "page in use that is not dirty", arena, page);
   if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
@@ -193,10 +193,12 @@ VS_REQUIRES(vs_heap.lock) static uint64_t audit_block(struct audit *audit, uint3
 EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), void *context) {
   struct audit audit = {.report = report, .context = context};
   uint64_t covered = 0;
+  lock_acquire(&vs_scavenge_lock);
   lock_acquire(&vs_heap.lock);
   for (uint32_t i = 0; i < vs_pages.nblocks; i++) covered = audit_block(&audit, vs_pages.number[i], covered);
   audit_counts(&audit);
   lock_release(&vs_heap.lock);
+  lock_release(&vs_scavenge_lock);
   return audit.violations;
 }
 

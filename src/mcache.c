@@ -7,6 +7,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 /* The tag of a thread that holds no mcache: no control word has it. */
 #define NO_TAG 0xffffffffu
@@ -234,13 +235,15 @@ void mcache_emptied(struct mspan *s) {
   queue_remove(c, s);
   mspan_fold_or_die(s);
   mheap_free(s);
+  scavenge_assist();
 }
 
-void mcache_trim(void) {
+size_t mcache_trim(void) {
   if (vs_tls_mcache != &vs_empty_mcache) mheap_flush(&vs_tls_mcache->pages);
   lock_acquire(&list_lock);
   for (uint32_t i = 0; i < nparked; i++) mcache_flush(by_id[parked[i]]);
   lock_release(&list_lock);
+  return scavenge_trim();
 }
 
 void mcache_before_fork(void) VS_ACQUIRES(list_lock, vs_role_central, vs_heap.lock) {

@@ -68,8 +68,8 @@ void mcache_emptied(struct mspan *s);
 /* After another thread set a remote bit in s: if s was full, moves it to the inbox of its home. Any thread. */
 void mcache_notify(struct mspan *s);
 
-/* Returns the pages that this thread's mcache keeps for new spans, and all that parked mcaches have to give. */
-void mcache_trim(void);
+/* Returns every free page to the system, with those that this thread's mcache and parked ones keep. Bytes returned. */
+size_t mcache_trim(void);
 
 /* Takes and releases every lock of the allocator, for fork; the child continues with the forking thread only. */
 void mcache_before_fork(void);

@@ -75,7 +75,6 @@ HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages)
   struct heap_arena *a = mheap_arena(first);
   struct mspan *s = mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
   vs_heap.used_pages += npages;
-  if (vs_heap.used_pages > vs_heap.peak_pages) vs_heap.peak_pages = vs_heap.used_pages;
   return s;
 }
 
@@ -111,7 +110,7 @@ HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
   struct mspan *s = mheap_new_span(page, npages);
-  scavenge_after_take();
+  scavenge_taken(npages - *dirty);
   return s;
 }
 
@@ -124,7 +123,7 @@ static void mheap_release_span(struct mspan *s) {
   pagealloc_put(first, npages);
   mheap_put_descriptor(a, s);
   vs_heap.used_pages -= npages;
-  scavenge_after_free(npages);
+  scavenge_freed();
   lock_release(&vs_heap.lock);
 }
 
@@ -191,7 +190,7 @@ HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, u
     c->next = vs_heap.caches;
     __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
   }
-  scavenge_after_take();
+  scavenge_taken(bits_count(clean));
 }
 
 /* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it can spare. */
@@ -281,16 +280,15 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
 }
 
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
-  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages;
+  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages, clean = 0;
   bool done = true;
   if (npages == have) return true;
   lock_acquire(&vs_heap.lock);
   if (npages < have) {
     mheap_set_heads(s, npages, have, &vs_empty_span);
     pagealloc_put(first + npages, have - npages);
-    vs_heap.freed_since += have - npages;
   } else if (pagealloc_run(first + have, npages - have) == npages - have) {
-    (void)mheap_take_pages(first + have, (uint32_t)(npages - have));
+    clean = npages - have - mheap_take_pages(first + have, (uint32_t)(npages - have));
     mheap_set_heads(s, have, npages, s);
   } else {
     done = false;
@@ -299,6 +297,7 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
     vs_heap.used_pages += npages;
     vs_heap.used_pages -= have;
     s->npages = (uint32_t)npages;
+    scavenge_taken(clean);
   }
   lock_release(&vs_heap.lock);
   return done;

@@ -46,11 +46,8 @@ struct mheap {
   struct vs_lock lock;
   uint32_t narenas;
   uint64_t used_pages;      /* pages of spans and in caches */
-  uint64_t peak_pages;      /* most of them since the last tick */
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
-  uint64_t freed_since;     /* pages freed since the clock was last read */
   uint64_t released_bytes;  /* bytes ever returned to the system */
-  uint64_t tick;            /* time of the last tick, milliseconds */
   uint64_t spans;           /* descriptors in use and in caches */
   struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };

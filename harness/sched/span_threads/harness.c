@@ -23,6 +23,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 #include "sched.h"
 
 #ifndef SLOTS
@@ -126,6 +127,10 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
 bool mheap_free_large(struct mspan *s) {
   (void)s;
   unexpected("mheap_free_large");
+}
+void scavenge_assist(void) {}
+uint64_t scavenge_trim(void) {
+  unexpected("scavenge_trim");
 }
 bool mheap_is_dirty(uintptr_t addr) {
   (void)addr;
