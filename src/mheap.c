@@ -162,7 +162,7 @@ HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, u
 }
 
 HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
-  if (c->pages.free != 0) pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
+  pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
   mheap_set_pages(c, 0, 0, 0);
   while (c->spare) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
 }
@@ -205,17 +205,19 @@ static struct mspan *mheap_take_cached(struct mheap_cache *c, uint32_t npages, u
 
 /* The same after that was refused: with more descriptors, or else from the page allocator. NULL if the system refused. */
 HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
-  mheap_reserve_descriptors(c, npages);
-  struct mspan *s = mheap_take_cached(c, npages, dirty);
-  if (s) return s;
-  mheap_flush_cache(c);
-  s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
+  if (c->pages.free != 0) {
+    mheap_reserve_descriptors(c, npages);
+    struct mspan *s = mheap_take_cached(c, npages, dirty);
+    if (s) return s;
+    mheap_flush_cache(c);
+  }
+  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
   if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
   return s;
 }
 
 void mheap_flush(struct mheap_cache *c) {
-  if (c->pages.free == 0 && c->nspare == 0) return;
+  if (c->pages.free == 0) return;
   lock_acquire(&vs_heap.lock);
   mheap_flush_cache(c);
   lock_release(&vs_heap.lock);
