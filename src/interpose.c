@@ -150,10 +150,10 @@ EXPORT int malloc_trim(size_t pad);
 
 int malloc_trim(size_t pad) {
   (void)pad;
-  return scavenge_trim() != 0;
+  return mcache_trim() != 0;
 }
 
-EXPORT size_t vs_trim(void) { return scavenge_trim(); }
+EXPORT size_t vs_trim(void) { return mcache_trim(); }
 
 EXPORT size_t vs_set_memory_limit(size_t bytes) { return scavenge_set_limit(bytes); }
 

@@ -107,7 +107,7 @@ static bool mcache_retire(struct mcache *c, struct mspan *s) {
   return false;
 }
 
-/* Gives the queued spans of a parked mcache to the central lists, the empty ones to the heap. */
+/* Gives the queued spans of a parked mcache to the central lists, the empty ones and its cached pages to the heap. */
 VS_REQUIRES(list_lock) static void mcache_flush(struct mcache *c) {
   mcache_drain_inbox(c);
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES && c->nqueued > 0; spc++) {
@@ -120,6 +120,7 @@ VS_REQUIRES(list_lock) static void mcache_flush(struct mcache *c) {
         mcentral_uncache_span(s);
     }
   }
+  mheap_flush(&c->pages);
 }
 
 /* Before the heap grows: flushes some parked mcaches, in turn. */
@@ -140,7 +141,7 @@ static struct mspan *mcache_refill(struct mcache *c, uint32_t spanclass) {
   if (!s) s = mcentral_cache_span_try(spanclass, c->id);
   if (!s) {
     mcache_flush_parked();
-    s = mcentral_cache_span(spanclass, c->id);
+    s = mcentral_cache_span(spanclass, c->id, &c->pages);
   }
   if (!s) return 0;
   mspan_fold_or_die(s);
@@ -235,6 +236,14 @@ void mcache_emptied(struct mspan *s) {
   mspan_fold_or_die(s);
   mheap_free(s);
   scavenge_assist();
+}
+
+size_t mcache_trim(void) {
+  if (vs_tls_mcache != &vs_empty_mcache) mheap_flush(&vs_tls_mcache->pages);
+  lock_acquire(&list_lock);
+  for (uint32_t i = 0; i < nparked; i++) mcache_flush(by_id[parked[i]]);
+  lock_release(&list_lock);
+  return scavenge_trim();
 }
 
 void mcache_before_fork(void) VS_ACQUIRES(list_lock, vs_role_central, vs_heap.lock) {

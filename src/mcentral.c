@@ -65,9 +65,9 @@ struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner) {
   return s;
 }
 
-struct mspan *mcentral_cache_span(uint32_t spanclass, uint32_t owner) {
+struct mspan *mcentral_cache_span(uint32_t spanclass, uint32_t owner, struct mheap_cache *pages) {
   struct mspan *s = mcentral_cache_span_try(spanclass, owner);
-  return s ? s : mheap_alloc(spanclass, spanctl_owned(owner));
+  return s ? s : mheap_alloc(spanclass, spanctl_owned(owner), pages);
 }
 
 void mcentral_uncache_span(struct mspan *s) {

@@ -11,6 +11,12 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
  * it here would touch them all. */
 #define SPARSE_FRACTION 8u
 
+/* A cache takes at most this fraction of the pages in use, so that it costs as little memory, and no fewer pages than
+ * for so many more spans, so that it saves more than it costs; and so many descriptors at a time. */
+#define CACHE_FRACTION 128u
+#define CACHE_MIN_SPANS 2u
+#define CACHE_DESCRIPTORS 16u
+
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
 /* Enters n fresh arenas from page first into the map. False, and nothing has changed, if the system refused memory for
@@ -39,18 +45,35 @@ HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
   return entered ? base / VS_PAGE_SIZE : VS_NO_PAGE;
 }
 
-/* A descriptor for a span of npages pages from page first on. Each arena has one for each of its pages. */
-HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
-  struct heap_arena *a = mheap_arena(first);
+/* A descriptor of an arena, which has one for each of its pages. */
+HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   struct mspan *s = a->free_span;
   if (s)
     a->free_span = s->next;
   else
     s = &a->span[a->nspans++];
+  vs_heap.spans++;
+  return s;
+}
+
+HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
+  s->next = a->free_span;
+  a->free_span = s;
+  vs_heap.spans--;
+}
+
+/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them. */
+static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
   s->base = page_address(first);
   s->npages = npages;
   arena_enter(a, s);
-  vs_heap.spans++;
+  return s;
+}
+
+/* A span of npages pages from page first on. */
+HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
+  struct heap_arena *a = mheap_arena(first);
+  struct mspan *s = mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
   vs_heap.used_pages += npages;
   return s;
 }
@@ -98,20 +121,119 @@ static void mheap_release_span(struct mspan *s) {
   struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
   pagealloc_put(first, npages);
-  s->next = a->free_span;
-  a->free_span = s;
-  vs_heap.spans--;
+  mheap_put_descriptor(a, s);
   vs_heap.used_pages -= npages;
   scavenge_freed();
   lock_release(&vs_heap.lock);
 }
 
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+/* ---- caches ---- */
+
+struct mheap_cache *mheap_caches(void) { return __atomic_load_n(&vs_heap.caches, __ATOMIC_ACQUIRE); }
+
+/* Reserves descriptors for the spans of npages pages that the pages of a cache may become. */
+HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_t npages) {
+  uint32_t want = bits_count(c->pages.free) / npages;
+  if (want > CACHE_DESCRIPTORS) want = CACHE_DESCRIPTORS;
+  while (c->nspare < want) {
+    struct mspan *s = mheap_take_descriptor(c->arena);
+    s->next = c->spare;
+    c->spare = s;
+    vs_store_relaxed_u64(&c->nspare, c->nspare + 1);
+  }
+}
+
+static struct mspan *mheap_pop_descriptor(struct mheap_cache *c) {
+  struct mspan *s = c->spare;
+  c->spare = s->next;
+  vs_store_relaxed_u64(&c->nspare, c->nspare - 1);
+  return s;
+}
+
+/* Gives a cache the given pages of the group that starts at page first in place of those that it had. */
+HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, uint64_t pages, uint64_t clean) {
+  vs_heap.used_pages += bits_count(pages);
+  vs_heap.used_pages -= bits_count(c->pages.free);
+  vs_heap.dirty_pages += bits_count(clean);
+  vs_heap.dirty_pages -= bits_count(c->pages.clean);
+  c->pages.first = first;
+  vs_store_relaxed_u64(&c->pages.free, pages);
+  vs_store_relaxed_u64(&c->pages.clean, clean);
+}
+
+HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
+  pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
+  mheap_set_pages(c, 0, 0, 0);
+  while (c->spare) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
+}
+
+/* The free pages that a cache may take of the group of a page, from that page on. */
+HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
+  uint32_t k = (uint32_t)(page % VS_GROUP_PAGES), w = (uint32_t)(page % VS_CHUNK_PAGES / VS_GROUP_PAGES);
+  uint64_t most = vs_heap.used_pages / CACHE_FRACTION;
+  uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
+  return pagealloc_chunk(page)->free[w] & bits_below(end) & bits_not(bits_below(k));
+}
+
+/* Fills an empty cache with the pages behind the last page of a span of npages pages that was just made, if they are
+ * worth it. */
+HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, uint32_t npages) {
+  uint64_t first = last / VS_GROUP_PAGES * VS_GROUP_PAGES, clean;
+  uint64_t pages = mheap_cacheable(last);
+  if (bits_count(pages) < CACHE_MIN_SPANS * npages) return;
+  pages = pagealloc_take_group(first, pages, &clean);
+  mheap_set_pages(c, first, pages, clean);
+  c->arena = mheap_arena(first);
+  mheap_reserve_descriptors(c, npages);
+  if (!c->listed) {
+    c->listed = true;
+    c->next = vs_heap.caches;
+    __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
+  }
+  scavenge_taken(bits_count(clean));
+}
+
+/* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it can spare. */
+static struct mspan *mheap_take_cached(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  uint64_t clean;
+  if (c->nspare == 0 || c->nspare - 1 + npages > bits_count(c->pages.free)) return 0;
+  uint32_t k = pagecache_alloc(&c->pages, npages, &clean);
+  if (k == VS_GROUP_PAGES) return 0;
+  *dirty = npages - bits_count(clean);
+  return mheap_enter_span(c->arena, mheap_pop_descriptor(c), c->pages.first + k, npages);
+}
+
+/* The same after that was refused: with more descriptors, or else from the page allocator. NULL if the system refused. */
+HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  if (c->pages.free != 0) {
+    mheap_reserve_descriptors(c, npages);
+    struct mspan *s = mheap_take_cached(c, npages, dirty);
+    if (s) return s;
+    mheap_flush_cache(c);
+  }
+  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
+  if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
+  return s;
+}
+
+void mheap_flush(struct mheap_cache *c) {
+  if (c->pages.free == 0) return;
+  lock_acquire(&vs_heap.lock);
+  mheap_flush_cache(c);
+  lock_release(&vs_heap.lock);
+}
+
+/* ---- spans ---- */
+
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   uint32_t npages = vs_class_pages[spanclass / 2];
   uint64_t dirty = 0;
-  lock_acquire(&vs_heap.lock);
-  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, &dirty);
-  lock_release(&vs_heap.lock);
+  struct mspan *s = mheap_take_cached(cache, npages, &dirty);
+  if (!s) {
+    lock_acquire(&vs_heap.lock);
+    s = mheap_take_refill(cache, npages, &dirty);
+    lock_release(&vs_heap.lock);
+  }
   if (!s) return 0;
   mspan_init(s, s->base, spanclass, dirty != 0);
   s->next = 0;
@@ -186,6 +308,9 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
 bool mheap_is_dirty(uintptr_t addr) {
   uint64_t page = addr / VS_PAGE_SIZE;
   if (page >= VS_NO_PAGE || !vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
+  for (struct mheap_cache *c = mheap_caches(); c; c = c->next)
+    if (page - c->pages.first < VS_GROUP_PAGES && bits_test(c->pages.clean, (uint32_t)(page - c->pages.first)))
+      return false;
   uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
   return bits_test(pagealloc_chunk(page)->dirty[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }

@@ -167,6 +167,23 @@ void pagealloc_put_clean(uint64_t first, uint64_t npages) {
   pagealloc_set_free(first, npages);
 }
 
+/* ---- groups ---- */
+
+static uint32_t pagealloc_group(uint64_t page) { return (uint32_t)(page % VS_CHUNK_PAGES / VS_WORD_BITS); }
+
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
+  uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  pagealloc_update(first, VS_WORD_BITS);
+  return taken;
+}
+
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
+  pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  if (first < vs_pages.search) vs_pages.search = first;
+  if (pages != clean) pagealloc_mark_idle(first);
+  pagealloc_update(first, VS_WORD_BITS);
+}
+
 /* ---- pages to give back ---- */
 
 /* The highest set bit of x below bit n, or 64. */

@@ -94,6 +94,14 @@ void pagealloc_put(uint64_t first, uint64_t npages);
 /* Returns the pages [first, first + npages), which are in use and whose memory was given back to the system. */
 void pagealloc_put_clean(uint64_t first, uint64_t npages);
 
+/* Takes the free pages among the given ones of the group of 64 that starts at page first: which they are, and in *clean
+ * which of them are not dirty. Bit k is page first + k. */
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean);
+
+/* Returns the given pages of the group of 64 that starts at page first, which are in use. Those in clean were not touched
+ * since pagealloc_take_group called them clean. */
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean);
+
 /* The first page of the highest chunk below page end that may have free and dirty pages, or VS_NO_PAGE. */
 uint64_t pagealloc_idle_chunk(uint64_t end);
 

@@ -138,6 +138,43 @@ uint32_t pagechunk_count(const uint64_t *map, uint32_t first, uint32_t npages);
 */
 uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages);
 
+/* Takes the free pages of group w among the given ones: which they are, and in *clean which of them are not dirty. Bit k
+ * is page 64 * w + k. */
+/*@ requires valid: \valid(c) && \valid(clean);
+    requires sep: \separated(c, clean);
+    requires bound: w < 8;
+    terminates \true;
+    assigns c->free[w], c->dirty[w], *clean;
+    ensures free: \forall integer k; 0 <= k < 64 ==>
+      (Bit(\result, k) <==> Bit(pages, k) && MapBit{Pre}(&c->free[0], 64 * w + k));
+    ensures clean: \forall integer k; 0 <= k < 64 ==>
+      (Bit(*clean, k) <==> Bit(\result, k) && !MapBit{Pre}(&c->dirty[0], 64 * w + k));
+    ensures taken: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->free[0], 64 * w + k) <==> MapBit{Pre}(&c->free[0], 64 * w + k) && !Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->dirty[0], 64 * w + k) <==> MapBit{Pre}(&c->dirty[0], 64 * w + k) || Bit(\result, k));
+    ensures frame: \forall integer i; 0 <= i < 512 ==> i / 64 != w ==>
+      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i);
+*/
+uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean);
+
+/* Returns the given pages of group w, which are in use. Those in clean were not touched since pagechunk_take_group called
+ * them clean. */
+/*@ requires valid: \valid(c);
+    requires bound: w < 8;
+    requires used: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> !MapBit(&c->free[0], 64 * w + k);
+    requires clean: \forall integer k; 0 <= k < 64 ==> Bit(clean, k) ==> Bit(pages, k);
+    terminates \true;
+    assigns c->free[w], c->dirty[w];
+    ensures free: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->free[0], 64 * w + k) <==> MapBit{Pre}(&c->free[0], 64 * w + k) || Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->dirty[0], 64 * w + k) <==> MapBit{Pre}(&c->dirty[0], 64 * w + k) && !Bit(clean, k));
+    ensures frame: \forall integer i; 0 <= i < 512 ==> i / 64 != w ==>
+      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i);
+*/
+void pagechunk_put_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t clean);
+
 /* The highest free and dirty pages, to be given back to the system: their first, or 512 if there are none; how many in
  * *npages. They are whole groups of min pages (pages of the system; page 0 starts one), and at most max pages rounded
  * up to such groups, or as many more as it takes not to split a huge page (of huge pages) that is free and dirty as a

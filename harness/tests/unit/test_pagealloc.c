@@ -358,6 +358,60 @@ static void run_is_cut_at_the_limit(void **state) {
   assert_int_equal(pagealloc_run(VS_NO_PAGE, 9), 0);
 }
 
+/* ---- groups of 64 pages, as page caches take and return them ---- */
+
+enum { GROUP = 64 };
+#define ALL UINT64_MAX
+
+/* Used and clean before; the groups with free pages, the lowest first: where, the pages, the clean ones; used after. */
+static const struct { const char *used, *clean; struct { uint64_t chunk, page, pages, clean; } got[4]; const char *after; } groups[] = {
+    {"B:", "B:[1+1][64+64]", {{0, 0, ALL, 2}, {0, 64, ALL, ALL}, {0, 128, ALL, 0}, {0, 192, ALL, 0}}, "B:[0+256]"},
+    {"B:[0+512];B+1:[0+512];B+2:[0+448]", "B:;B+1:;B+2:", {{2, 448, ALL, 0}}, "B:[0+512];B+1:[0+512];B+2:[0+512]"},
+    {"B:[0+512];B+0xff:", "B:[0+512];B+0xff:[31+67]", {{0xff, 0, ALL, 0xffffffff80000000}}, "B:[0+512];B+0xff:[0+64]"},
+    {"B:[0+32][33+31][96+32]", "B:[1+4][31+5][66+2]",
+     {{0, 0, 0x100000000, 0x100000000}, {0, 64, 0xffffffff, 0xc}}, "B:[0+128]"},
+    {"B:[0+512]", "B:", {{0, 0, 0, 0}}, "B:[0+512]"},
+    {"B:[0+1][10+2]", "B:[0+4][11+1]", {{0, 0, 0xfffffffffffff3fe, 0xe}}, "B:[0+64]"},
+    {"B+0x1ff:[0+511];B+0x100000:[1+511]", "B+0x1ff:;B+0x100000:",
+     {{0x1ff, 448, 0x8000000000000000, 0}, {0x100000, 0, 1, 0}}, "B+0x1ff:[0+512];B+0x100000:[0+512]"},
+};
+
+static void groups_are_taken_in_the_known_cases(void **state) {
+  for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+    set_up(state);
+    describe(groups[i].used, grow, take);
+    describe(groups[i].clean, make_dirty, make_clean);
+    for (size_t k = 0; k < 4 && groups[i].got[k].pages != 0; k++) {
+      uint64_t clean = 0;
+      const uint64_t first = pagealloc_find(1) / GROUP * GROUP;
+      assert_int_equal(first, (base + groups[i].got[k].chunk) * PAGES + groups[i].got[k].page);
+      assert_int_equal(pagealloc_take_group(first, ALL, &clean), groups[i].got[k].pages);
+      assert_int_equal(clean, groups[i].got[k].clean);
+    }
+    used_pages_are(groups[i].after);
+  }
+}
+
+/* Every page of a chunk is used and dirty; pages of a group that come back are free, and some of them clean. */
+static void groups_are_returned(void **state) {
+  (void)state;
+  uint64_t x = 17;
+  grow(base * PAGES);
+  for (int k = 0; k < 102; k++) {
+    struct page_chunk *c = pagealloc_chunk(base * PAGES);
+    const uint64_t pages = k == 0 ? 0 : k == 1 ? ALL : unit_random(&x), clean = pages & (k == 1 ? ALL : unit_random(&x));
+    const uint64_t w = unit_random(&x) % 8;
+    pagechunk_set(c->free, 0, PAGES);
+    take(base * PAGES, PAGES);
+    pagealloc_put_group(base * PAGES + w * GROUP, pages, clean);
+    assert_int_equal(c->free[w], pages);
+    assert_int_equal(c->dirty[w], ~clean);
+    assert_int_equal(pagechunk_count(c->free, 0, PAGES), bits_count(pages));
+    assert_int_equal(pagechunk_count(c->dirty, 0, PAGES), PAGES - bits_count(clean));
+    agree();
+  }
+}
+
 /* What was freed is offered to the scavenger, the highest chunk first, until it has no more to give. */
 static void idle_chunks_from_the_top(void **state) {
   (void)state;
@@ -466,6 +520,22 @@ static void model_take(uint64_t first, uint64_t npages) {
   assert_int_equal(pagealloc_take(place(first), npages), dirty);
 }
 
+/* Takes the wanted pages of a group, and returns some of them. */
+static void model_take_group(uint64_t first, uint64_t wanted, uint64_t returned) {
+  uint64_t pages = 0, clean = 0, got = 0;
+  for (uint64_t k = 0; k < GROUP; k++) {
+    const uint64_t p = first + k, one = (uint64_t)1 << k;
+    if (model[p].used || (wanted & one) == 0) continue;
+    pages |= one;
+    clean |= model[p].dirty ? 0 : one;
+    model[p].used = (returned & one) == 0;
+    model[p].dirty |= model[p].used;
+  }
+  assert_int_equal(pagealloc_take_group(place(first), wanted, &got), pages);
+  assert_int_equal(got, clean);
+  pagealloc_put_group(place(first), pages & returned, clean & returned);
+}
+
 static void model_agrees(void) {
   for (uint64_t p = 0; p < MODEL; p++)
     assert_int_equal(pagealloc_is_free(place(p)), !model[p].used);
@@ -491,6 +561,8 @@ static void random_operations_follow_the_model(void **state) {
       const uint64_t n = model_run(first, npages);
       assert_int_equal(pagealloc_run(place(first), npages), n);
       if (n > 0) model_take(first, n);
+    } else if (r % 100 < 60) {
+      model_take_group(first / GROUP * GROUP, unit_random(&x) | unit_random(&x), unit_random(&x));
     } else {
       const uint64_t end = first < 20 * PAGES ? 20 * PAGES : MODEL;
       uint64_t n = 0;
@@ -512,6 +584,8 @@ int main(void) {
       cmocka_unit_test_setup(all_is_taken_and_returned_again, set_up),
       cmocka_unit_test_setup(runs_as_long_as_an_entry_of_the_root, set_up),
       cmocka_unit_test_setup(run_is_cut_at_the_limit, set_up),
+      cmocka_unit_test_setup(groups_are_taken_in_the_known_cases, set_up),
+      cmocka_unit_test_setup(groups_are_returned, set_up),
       cmocka_unit_test_setup(idle_chunks_from_the_top, set_up),
       cmocka_unit_test_setup(clean_pages_are_not_offered, set_up),
       cmocka_unit_test(idle_pages_in_the_known_cases),
