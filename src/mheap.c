@@ -156,7 +156,7 @@ HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, u
   vs_heap.used_pages -= bits_count(c->pages.free);
   vs_heap.dirty_pages += bits_count(clean);
   vs_heap.dirty_pages -= bits_count(c->pages.clean);
-  c->pages.first = first;
+  vs_store_relaxed_u64(&c->pages.first, first);
   vs_store_relaxed_u64(&c->pages.free, pages);
   vs_store_relaxed_u64(&c->pages.clean, clean);
 }
@@ -308,9 +308,10 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
 bool mheap_is_dirty(uintptr_t addr) {
   uint64_t page = addr / VS_PAGE_SIZE;
   if (page >= VS_NO_PAGE || !vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
-  for (struct mheap_cache *c = mheap_caches(); c; c = c->next)
-    if (page - c->pages.first < VS_GROUP_PAGES && bits_test(c->pages.clean, (uint32_t)(page - c->pages.first)))
-      return false;
+  for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) {
+    uint64_t k = page - vs_load_relaxed_u64(&c->pages.first);
+    if (k < VS_GROUP_PAGES && bits_test(vs_load_relaxed_u64(&c->pages.clean), (uint32_t)k)) return false;
+  }
   uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
   return bits_test(pagealloc_chunk(page)->dirty[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }
