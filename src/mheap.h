@@ -39,6 +39,7 @@ struct mheap_cache {
   struct heap_arena *arena; /* of the pages */
   struct mspan *spare;      /* descriptors, linked by next */
   uint64_t nspare;          /* how many; atomic: written by the holder, read by all */
+  uint64_t filled;          /* pages that it got when it was last filled, 0 since it was flushed */
   struct mheap_cache *next; /* in the list of caches */
   bool listed;              /* it is in that list */
 };
@@ -50,6 +51,7 @@ struct mheap {
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
   uint64_t released_bytes;  /* bytes ever returned to the system */
   uint64_t spans;           /* descriptors in use and in caches */
+  uint64_t filled_pages;    /* pages that caches got when they were last filled */
   struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };
 
