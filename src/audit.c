@@ -29,15 +29,17 @@ struct audit_cached {
   uint64_t pages;
   uint64_t clean;
   uint64_t descriptors;
+  uint64_t filled;
 };
 
 /* Each cache at some moment during the call. */
 VS_REQUIRES(vs_heap.lock) static struct audit_cached audit_cached(void) {
-  struct audit_cached sum = {0, 0, 0};
+  struct audit_cached sum = {0, 0, 0, 0};
   for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) {
     sum.pages += bits_count(vs_load_relaxed_u64(&c->pages.free));
     sum.clean += bits_count(vs_load_relaxed_u64(&c->pages.clean));
     sum.descriptors += vs_load_relaxed_u64(&c->nspare);
+    sum.filled += c->filled;
   }
   return sum;
 }
@@ -162,6 +164,7 @@ VS_REQUIRES(vs_heap.lock) static void audit_cache(struct audit *audit, const str
   uint32_t arena = (uint32_t)(c->pages.first / VS_ARENA_PAGES), page = (uint32_t)(c->pages.first % VS_ARENA_PAGES);
   if ((c->pages.clean & ~c->pages.free) != 0 || page % VS_GROUP_PAGES != 0 || !audit_apart(c))
     audit_fail(audit, "cache whose pages are not its own", arena, page);
+  if (c->filled < bits_count(c->pages.free)) audit_fail(audit, "cache with more pages than it got", arena, page);
   if (!audit_descriptors(c)) audit_fail(audit, "cache whose descriptors are not as many as it says", arena, page);
   for (uint32_t k = 0; k < VS_GROUP_PAGES; k++) {
     if (!bits_test(c->pages.free, k)) continue;
@@ -178,6 +181,7 @@ VS_REQUIRES(vs_heap.lock) static void audit_counts(struct audit *audit) {
   if (audit->used != vs_heap.used_pages) audit_fail(audit, "count of pages in use", 0, 0);
   if (audit->dirty != vs_heap.dirty_pages) audit_fail(audit, "count of pages that hold memory", 0, 0);
   if (audit->loose != cached.pages) audit_fail(audit, "count of pages in use without a span", 0, 0);
+  if (cached.filled != vs_heap.filled_pages) audit_fail(audit, "count of pages that caches got", 0, 0);
   if (audit->spans + cached.descriptors != vs_heap.spans) audit_fail(audit, "count of spans", 0, 0);
 }
 

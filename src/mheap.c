@@ -11,9 +11,11 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
  * it here would touch them all. */
 #define SPARSE_FRACTION 8u
 
-/* A cache takes at most this fraction of the pages in use, so that it costs as little memory, and no fewer pages than
- * for so many more spans, so that it saves more than it costs; and so many descriptors at a time. */
+/* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
+ * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
+ * time. */
 #define CACHE_FRACTION 128u
+#define CACHES_FRACTION 16u
 #define CACHE_MIN_SPANS 2u
 #define CACHE_DESCRIPTORS 16u
 
@@ -156,7 +158,10 @@ HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, u
   vs_heap.used_pages -= bits_count(c->pages.free);
   vs_heap.dirty_pages += bits_count(clean);
   vs_heap.dirty_pages -= bits_count(c->pages.clean);
-  c->pages.first = first;
+  vs_heap.filled_pages += bits_count(pages);
+  vs_heap.filled_pages -= c->filled;
+  c->filled = bits_count(pages);
+  vs_store_relaxed_u64(&c->pages.first, first);
   vs_store_relaxed_u64(&c->pages.free, pages);
   vs_store_relaxed_u64(&c->pages.clean, clean);
 }
@@ -170,8 +175,9 @@ HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
 /* The free pages that a cache may take of the group of a page, from that page on. */
 HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   uint32_t k = (uint32_t)(page % VS_GROUP_PAGES), w = (uint32_t)(page % VS_CHUNK_PAGES / VS_GROUP_PAGES);
-  uint64_t most = vs_heap.used_pages / CACHE_FRACTION;
+  uint64_t most = vs_heap.used_pages / CACHE_FRACTION, all = vs_heap.used_pages / CACHES_FRACTION;
   uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
+  if (vs_heap.filled_pages + (end - k) > all) return 0;
   return pagealloc_chunk(page)->free[w] & bits_below(end) & bits_not(bits_below(k));
 }
 
@@ -308,9 +314,10 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
 bool mheap_is_dirty(uintptr_t addr) {
   uint64_t page = addr / VS_PAGE_SIZE;
   if (page >= VS_NO_PAGE || !vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
-  for (struct mheap_cache *c = mheap_caches(); c; c = c->next)
-    if (page - c->pages.first < VS_GROUP_PAGES && bits_test(c->pages.clean, (uint32_t)(page - c->pages.first)))
-      return false;
+  for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) {
+    uint64_t k = page - vs_load_relaxed_u64(&c->pages.first);
+    if (k < VS_GROUP_PAGES && bits_test(vs_load_relaxed_u64(&c->pages.clean), (uint32_t)k)) return false;
+  }
   uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
   return bits_test(pagealloc_chunk(page)->dirty[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The page heap: spans of pages over the arenas, growth from the OS, and large blocks (after Go's runtime/mheap.go).
- * One lock guards arenas, span map and page allocator. Pages of a freed span go back to the page allocator; when they
- * go back to the system, scavenge.h says.
+ * One lock guards arenas and page allocator; the entries of the span map belong to who owns their pages. Pages of a freed
+ * span go back to the page allocator; when they go back to the system, scavenge.h says.
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
  * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
  * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
  *
- * Up: mcentral, mcache, alloc. Down: arena, pagealloc, scavenge, mspan, os, lock.
- * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span and no cache. Claims: C1 C3 C5 C6 C10.
+ * Up: mcentral, mcache, alloc. Down: arena, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span and no cache.
+ * Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
 #define VERISPAN_MHEAP_H
@@ -38,6 +39,7 @@ struct mheap_cache {
   struct heap_arena *arena; /* of the pages */
   struct mspan *spare;      /* descriptors, linked by next */
   uint64_t nspare;          /* how many; atomic: written by the holder, read by all */
+  uint64_t filled;          /* pages that it got when it was last filled, 0 since it was flushed */
   struct mheap_cache *next; /* in the list of caches */
   bool listed;              /* it is in that list */
 };
@@ -49,6 +51,7 @@ struct mheap {
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
   uint64_t released_bytes;  /* bytes ever returned to the system */
   uint64_t spans;           /* descriptors in use and in caches */
+  uint64_t filled_pages;    /* pages that caches got when they were last filled */
   struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };
 

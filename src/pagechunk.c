@@ -280,18 +280,21 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
 }
 
 uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean) {
-  uint64_t taken = c->free[w] & pages;
+  uint64_t taken = c->free[w] & pages, left = c->free[w] & bits_not(pages);
   uint64_t zeros = taken & bits_not(c->dirty[w]);
   //@ assert word: \forall integer k; 0 <= k < 64 ==> (64 * w + k) / 64 == w && (64 * w + k) % 64 == k;
   //@ assert taken: \forall integer k; 0 <= k < 64 ==> (Bit(taken, k) <==> Bit(pages, k) && Bit(c->free[w], k));
+  //@ assert left: \forall integer k; 0 <= k < 64 ==> (Bit(left, k) <==> Bit(c->free[w], k) && !Bit(pages, k));
   //@ assert zeros: \forall integer k; 0 <= k < 64 ==> (Bit(zeros, k) <==> Bit(taken, k) && !Bit(c->dirty[w], k));
   *clean = zeros;
-  c->free[w] &= bits_not(pages);
+  c->free[w] = left;
   c->dirty[w] |= taken;
+  //@ assert free: c->free[w] == left;
   return taken;
 }
 
 void pagechunk_put_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t clean) {
+  //@ assert word: \forall integer k; 0 <= k < 64 ==> (64 * w + k) / 64 == w && (64 * w + k) % 64 == k;
   c->free[w] |= pages;
   c->dirty[w] &= bits_not(clean);
 }

@@ -55,7 +55,8 @@ struct vs_stats {
 /* Fills *stats. Takes the heap lock. */
 void vs_stats(struct vs_stats *stats);
 
-/* Gives all memory that is free back to the system, however short it has been free. Bytes given back. */
+/* Gives all memory that is free back to the system, however short it has been free, but for pages that other running
+ * threads keep, at most 512 KiB each. Bytes given back. */
 size_t vs_trim(void);
 
 /* A soft limit for vs_stats' resident, SIZE_MAX for none: pages that are free are given back so as to stay below 0.95 of
