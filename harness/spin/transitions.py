@@ -15,9 +15,9 @@ WRITE = re.compile(r"\bvs_(store_\w+|cas|exchange|fetch_or)_u64\(&\w+->ctl, (.*)
 TAG = re.compile(r"/\* (M\d+(?:, M\d+)*) \*/")
 HOW = {"release store": "store_release", "sequentially consistent store": "store_seq", "CAS": "cas"}
 # The last argument of a write of a control word -> the states that it can be. mheap_alloc is given the word of an owner.
-AFTER = [("spanctl_resting_full(VS_OWNER_NONE)", {"central full"}), ("spanctl_resting_full(owner)", {"resting full"}),
+AFTER = [("spanctl_resting_full(h->owner)", {"central full"}), ("spanctl_resting_full(owner)", {"resting full"}),
          ("spanctl_owned(owner)", {"owned"}), ("spanctl_unswept(*owner)", {"waking", "central unswept"}),
-         ("spanctl_resting()", {"central partial"}), ("spanctl_large()", {"large"}), ("ctl", {"owned"}), ("0", {"no span"})]
+         ("spanctl_resting(h->owner)", {"central partial"}), ("spanctl_large()", {"large"}), ("ctl", {"owned"}), ("0", {"no span"})]
 
 
 class Mismatch(Exception):
