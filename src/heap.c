@@ -37,10 +37,17 @@ struct vs_heap *heap_create(bool collected, uint32_t sweepgen) {
   h->marking = false;
   h->sweepgen = sweepgen;
   h->allowance = 0;
-  h->pages = 0;
   h->crossed = 0;
   h->tickets = VS_SWEEP_DRAINED;
   return h;
+}
+
+uint32_t heap_count(void) {
+  uint32_t n = 1;
+  lock_acquire(&vs_list_lock);
+  while (n < VS_MAX_HEAPS && vs_heaps[n]) n++;
+  lock_release(&vs_list_lock);
+  return n - 1;
 }
 
 bool heap_exists(const struct vs_heap *h) {
@@ -102,7 +109,7 @@ void heap_destroy(struct vs_heap *h) {
   }
   lock_acquire(&vs_list_lock);
   heap_forget(h);
-  h->marking = false;
+  h->pages = 0;
   h->in_use = false;
   lock_release(&vs_list_lock);
 }

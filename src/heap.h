@@ -64,6 +64,9 @@ struct vs_heap *heap_create(bool collected, uint32_t sweepgen) VS_EXCLUDES(vs_li
 /* Frees every span of a further heap; its number is free for the next. No other thread is in a call on it. */
 void heap_destroy(struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
 
+/* Further heaps ever made. */
+uint32_t heap_count(void) VS_EXCLUDES(vs_list_lock);
+
 /* Whether h is a further heap that was created and not destroyed. */
 bool heap_exists(const struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
 
