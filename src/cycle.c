@@ -227,7 +227,7 @@ uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed)
 /* The head of a page. Any address: pages that are no live block's may change hands at the same time. */
 static struct mspan *cycle_head(uint64_t arena, uint32_t page) {
   struct heap_arena *a = arena < VS_ARENA_COUNT ? __atomic_load_n(&vs_arena_map[arena], __ATOMIC_ACQUIRE) : 0;
-  return a ? __atomic_load_n(&a->head[page], __ATOMIC_ACQUIRE) : &vs_empty_span;
+  return a ? vs_load_ptr(&a->head[page]) : &vs_empty_span;
 }
 
 /* The span of heap h that an address lies in, or NULL. While h's objects are marked its spans stay its spans, so that one look
