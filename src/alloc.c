@@ -45,6 +45,14 @@ uintptr_t heap_alloc_further(struct vs_heap *h, size_t size, bool *zeroed) {
   return mspan_slot(s, slot);
 }
 
+uintptr_t heap_alloc_aligned(size_t size, size_t align) {
+  bool zeroed = false;
+  if (size > VS_MAX_SMALL_SIZE || align > VS_PAGE_SIZE) return heap_alloc_large(size, align, &zeroed);
+  uint32_t sizeclass = sizeclass_of16(size);
+  while (sizeclass < VS_NUM_SIZE_CLASSES && vs_class_size[sizeclass] % align != 0) sizeclass++;
+  return heap_alloc_class(sizeclass);
+}
+
 static _Noreturn void heap_report(enum vs_fault fault, const struct mspan *s, uintptr_t p,
                                   const char *function) {
   switch (fault) {
