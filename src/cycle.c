@@ -146,6 +146,25 @@ static struct mspan *cycle_cached_span(struct vs_heap *h, uint32_t spanclass) {
   return s;
 }
 
+/* Makes an atomic word at least, or at most, n. */
+static void keep_most(uint64_t *word, uint64_t n) {
+  uint64_t old = vs_load_relaxed_u64(word);
+  while (n > old && !vs_cas_u64(word, old, n)) old = vs_load_relaxed_u64(word);
+}
+static void keep_least(uint64_t *word, uint64_t n) {
+  uint64_t old = vs_load_relaxed_u64(word);
+  while (n < old && !vs_cas_u64(word, old, n)) old = vs_load_relaxed_u64(word);
+}
+
+/* A span has become the heap's, and nobody has an address in it: for the count of pages, and for what lookup knows. */
+static void cycle_note_span(struct vs_heap *h, const struct mspan *s) {
+  uint64_t last = s->base / VS_PAGE_SIZE + s->npages - 1;
+  (void)counter_add(&h->pages, s->npages);
+  keep_least(&h->low, s->base);
+  keep_most(&h->high, (last + 1) * VS_PAGE_SIZE);
+  keep_most(&h->crossed, last / VS_ARENA_PAGES - s->base / VS_ARENA_SIZE);
+}
+
 /* An owned span of a class with a slot to hand out; NULL if the system refused memory. */
 static struct mspan *cycle_span_for(struct vs_heap *h, uint32_t spanclass) {
   uint32_t npages = vs_class_pages[spanclass / 2];
@@ -154,7 +173,7 @@ static struct mspan *cycle_span_for(struct vs_heap *h, uint32_t spanclass) {
   if (s) return s;
   cycle_reclaim(h, npages);
   s = mheap_alloc(spanclass, word_owned(h));
-  if (s) (void)counter_add(&h->pages, npages);
+  if (s) cycle_note_span(h, s);
   return s;
 }
 
@@ -178,7 +197,7 @@ static struct mspan *cycle_refill(struct vs_heap *h, struct mcache *c, uint32_t 
   return s;
 }
 
-static uintptr_t cycle_alloc_slow(struct vs_heap *h, uint32_t spanclass, bool *zeroed) {
+uintptr_t cycle_alloc_refill(struct vs_heap *h, uint32_t spanclass, bool *zeroed) {
   struct mcache *c = mcache_get(h);
   struct mspan *s = c ? cycle_refill(h, c, spanclass) : 0;
   uintptr_t p = s ? mspan_slot(s, mspan_take(s)) : 0;
@@ -187,15 +206,7 @@ static uintptr_t cycle_alloc_slow(struct vs_heap *h, uint32_t spanclass, bool *z
   return p;
 }
 
-/* So many arenas behind the one that a large span of h starts in can lie in it: lookup goes back as far. */
-static void cycle_note_crossing(struct vs_heap *h, const struct mspan *s) {
-  uint64_t last = s->base / VS_PAGE_SIZE + s->npages - 1;
-  uint64_t crossed = last / VS_ARENA_PAGES - s->base / VS_ARENA_SIZE;
-  uint64_t most = vs_load_relaxed_u64(&h->crossed);
-  while (crossed > most && !vs_cas_u64(&h->crossed, most, crossed)) most = vs_load_relaxed_u64(&h->crossed);
-}
-
-static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
+uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
   uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
   cycle_pay(h, npages);
   cycle_reclaim(h, npages);
@@ -205,21 +216,10 @@ static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, 
   s->spanclass = noscan;
   vs_store_relaxed_u64(&s->mark_bits[0], 1);
   (void)vs_exchange_u64(&s->remote_bits[0], h->marking);
-  (void)counter_add(&h->pages, npages);
-  cycle_note_crossing(h, s);
+  cycle_note_span(h, s);
   vs_store_release_u64(&s->ctl, word_swept(h, true)); /* T0 */
   mcentral_push_swept(h, s, true);
   return p;
-}
-
-uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
-  if (size > VS_MAX_SMALL_SIZE) return cycle_alloc_large(h, size, noscan, zeroed);
-  uint32_t spanclass = sizeclass_of(size == 0 ? 1 : size) * 2 + noscan;
-  struct mcache *c = vs_tls_further[h->number];
-  if (VS_UNLIKELY(!c || c->alloc[spanclass]->alloc_cache == 0)) return cycle_alloc_slow(h, spanclass, zeroed);
-  struct mspan *s = c->alloc[spanclass];
-  *zeroed = s->needzero == 0;
-  return mspan_slot(s, mspan_take(s));
 }
 
 /* --- marking ----------------------------------------------------------------------------------------- */
@@ -233,6 +233,7 @@ static struct mspan *cycle_head(uint64_t arena, uint32_t page) {
 /* The span of heap h that an address lies in, or NULL. While h's objects are marked its spans stay its spans, so that one look
  * at the control word tells that the other fields may be read. */
 static struct mspan *cycle_span(const struct vs_heap *h, uintptr_t addr) {
+  if (addr < vs_load_relaxed_u64(&h->low) || addr >= vs_load_relaxed_u64(&h->high)) return 0;
   uint64_t arena = arena_number(addr);
   struct mspan *s = cycle_head(arena, arena_page(addr));
   uint64_t back = vs_load_relaxed_u64(&h->crossed);
@@ -251,24 +252,31 @@ static bool cycle_live(const struct mspan *s, uint32_t slot) {
   return slot < s->nelems && bits_test(vs_load_relaxed_u64(&s->mark_bits[slot / VS_WORD_BITS]), slot % VS_WORD_BITS);
 }
 
-bool cycle_mark(struct vs_heap *h, uintptr_t addr) {
+/* What is known of the object in a slot. */
+static void cycle_describe(const struct mspan *s, uint32_t slot, struct cycle_object *object) {
+  bool large = s->elem_size == 0;
+  object->base = large ? s->base : mspan_slot(s, slot);
+  object->size = large ? (size_t)s->npages * VS_PAGE_SIZE : s->elem_size;
+  object->noscan = s->spanclass % 2 != 0;
+}
+
+bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct cycle_object *object) {
   struct mspan *s = cycle_span(h, addr);
   if (!s) return false;
   uint32_t slot = cycle_slot(s, addr);
   if (!cycle_live(s, slot)) return false;
   uint64_t *word = &s->remote_bits[slot / VS_WORD_BITS], bit = bits_one(slot % VS_WORD_BITS);
-  if ((vs_load_relaxed_u64(word) & bit) != 0) return false;
-  return (vs_fetch_or_u64(word, bit) & bit) == 0;
+  if ((vs_load_relaxed_u64(word) & bit) != 0 || (vs_fetch_or_u64(word, bit) & bit) != 0) return false;
+  cycle_describe(s, slot, object);
+  return true;
 }
 
-uintptr_t cycle_object(const struct vs_heap *h, uintptr_t addr, size_t *size, bool *noscan) {
+bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct cycle_object *object) {
   struct mspan *s = cycle_span(h, addr);
-  if (!s) return 0;
-  uint32_t slot = cycle_slot(s, addr);
-  if (!cycle_live(s, slot)) return 0;
-  *noscan = s->spanclass % 2 != 0;
-  *size = s->elem_size == 0 ? (size_t)s->npages * VS_PAGE_SIZE : s->elem_size;
-  return s->elem_size == 0 ? s->base : mspan_slot(s, slot);
+  uint32_t slot = s ? cycle_slot(s, addr) : 0;
+  if (!s || !cycle_live(s, slot)) return false;
+  cycle_describe(s, slot, object);
+  return true;
 }
 
 /* Gives the active spans of every mcache of the heap to the central lists. No other thread is in a call on it. */

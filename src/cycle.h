@@ -29,18 +29,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "heap.h"
+#include "mcache.h"
 
-/* A block of at least size bytes, at most VS_MAX_SIZE; 0 if the system refused memory. *zeroed: for a large block whether
- * it must read as zeros; then whether it does. Thread-safe. */
-uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed);
+/* An object: its first address, its size, and whether it holds no pointers. */
+struct cycle_object {
+  uintptr_t base;
+  size_t size;
+  bool noscan;
+};
 
-/* The object that an address, any address, lies in: its first address or 0, its size, and whether it holds no pointers. Any
- * thread while objects are marked; at other times when no other thread is in a call on the heap. */
-uintptr_t cycle_object(const struct vs_heap *h, uintptr_t addr, size_t *size, bool *noscan);
+/* A block of span class spanclass when the active span has none cached; whether it reads as zeros. 0 if the system refused
+ * memory. */
+uintptr_t cycle_alloc_refill(struct vs_heap *h, uint32_t spanclass, bool *zeroed);
 
-/* Reaches the object that an address lies in, if any. Whether it was not reached before. Any thread, while marking. */
-bool cycle_mark(struct vs_heap *h, uintptr_t addr);
+/* A block of more than VS_MAX_SMALL_SIZE bytes, at most VS_MAX_SIZE. *zeroed: whether it must read as zeros, and then whether it
+ * does. */
+uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed);
+
+/* A block of at least size bytes, at most VS_MAX_SIZE. *zeroed: as for a large one. Thread-safe. */
+static inline uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
+  if (VS_UNLIKELY(size > VS_MAX_SMALL_SIZE)) return cycle_alloc_large(h, size, noscan, zeroed);
+  uint32_t spanclass = sizeclass_of(size == 0 ? 1 : size) * 2u + noscan;
+  struct mcache *c = vs_tls_further[h->number];
+  struct mspan *s = VS_LIKELY(c != 0) ? c->alloc[spanclass] : &vs_empty_span;
+  if (VS_UNLIKELY(s->alloc_cache == 0)) return cycle_alloc_refill(h, spanclass, zeroed);
+  *zeroed = s->needzero == 0;
+  return mspan_slot(s, mspan_take(s));
+}
+
+/* Whether an address, any address, lies in an object of the heap; and in which. Any thread while objects are marked; at other
+ * times when no other thread is in a call on the heap. */
+bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct cycle_object *object);
+
+/* Reaches the object that an address lies in, if any. Whether it was not reached before; and which. Any thread, while marking. */
+bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct cycle_object *object);
 
 /* The two ends of marking. allowance: pages within whose allocation the sweep will be finished; 0 if it has time until the
  * next cycle_begin_mark. */

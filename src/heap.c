@@ -37,6 +37,8 @@ struct vs_heap *heap_create(bool collected, uint32_t sweepgen) {
   h->marking = false;
   h->sweepgen = sweepgen;
   h->allowance = 0;
+  h->low = UINT64_MAX;
+  h->high = 0;
   h->crossed = 0;
   h->tickets = VS_SWEEP_DRAINED;
   return h;

@@ -44,6 +44,7 @@ struct vs_heap {
   uint64_t swept_pages;                              /* since the turn */
   uint64_t allocated_pages;                          /* of spans taken since the turn */
   uint64_t pages;                                    /* of the spans of a collected heap */
+  uint64_t low, high;                                /* its spans lie, and lay, between these addresses */
   uint64_t crossed;                                  /* most borders of arenas that a large span of it crosses */
   struct mcentral central[VS_NUM_SPAN_CLASSES];
   struct mcache *mcaches VS_GUARDED_BY(vs_list_lock); /* all of this heap, linked by heap_next */

@@ -42,6 +42,14 @@ EXPORT void vs_heap_destroy(struct vs_heap *heap) {
   heap_destroy(heap);
 }
 
+/* Zeroes a block for size bytes: a small one by words, of which every block has whole ones. */
+static inline void *clear(uintptr_t p, size_t size) {
+  uint64_t *word = (uint64_t *)p;
+  if (size > 8 * sizeof *word) return memset(word, 0, size);
+  for (size_t n = 0; n * sizeof *word < size; n++) word[n] = 0;
+  return word;
+}
+
 EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
   bool zeroed = (flags & VS_ZERO) != 0;
   uintptr_t p = heap->collected ? cycle_alloc(heap, size, (flags & VS_NOSCAN) != 0, &zeroed)
@@ -50,7 +58,7 @@ EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
     errno = ENOMEM;
     return 0;
   }
-  return (flags & VS_ZERO) != 0 && !zeroed ? memset((void *)p, 0, size) : (void *)p;
+  return (flags & VS_ZERO) != 0 && !zeroed ? clear(p, size) : (void *)p;
 }
 
 EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
@@ -59,16 +67,20 @@ EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
   heap_free_further(heap, (uintptr_t)block, "vs_heap_free");
 }
 
-EXPORT bool vs_heap_object(struct vs_heap *heap, const void *p, void **base, size_t *size, bool *noscan) {
-  uintptr_t first = heap->collected ? cycle_object(heap, (uintptr_t)p, size, noscan) : 0;
-  if (first == 0) return false;
-  *base = (void *)first;
+static bool describe(const struct cycle_object *object, struct vs_object *out) {
+  *out = (struct vs_object){(void *)object->base, object->size, object->noscan};
   return true;
 }
 
-EXPORT bool vs_heap_mark(struct vs_heap *heap, const void *p) {
+EXPORT bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object) {
+  struct cycle_object found;
+  return heap->collected && cycle_object(heap, (uintptr_t)p, &found) && describe(&found, object);
+}
+
+EXPORT bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object) {
+  struct cycle_object found;
   if (VS_UNLIKELY(!heap->marking)) misuse("vs_heap_mark", "no objects are being marked", p);
-  return cycle_mark(heap, (uintptr_t)p);
+  return cycle_mark(heap, (uintptr_t)p, &found) && (!object || describe(&found, object));
 }
 
 EXPORT void vs_heap_begin_mark(struct vs_heap *heap) {

@@ -95,14 +95,20 @@ void vs_heap_free(struct vs_heap *heap, void *block);
 /* Starts marking in a collected heap. The world is stopped. Finishes the sweep of the last cycle. */
 void vs_heap_begin_mark(struct vs_heap *heap);
 
-/* Reaches the object that p points to or into. Whether it is an object and was not reached before: true for one caller only.
- * Any thread, between vs_heap_begin_mark and vs_heap_end_mark. */
-bool vs_heap_mark(struct vs_heap *heap, const void *p);
+/* An object of a collected heap: its first address, its size, and whether it was allocated with VS_NOSCAN. */
+struct vs_object {
+  void *base;
+  size_t size;
+  bool noscan;
+};
 
-/* Whether any word p points to or into an object of a collected heap; then its first address, its size, and whether it was
- * allocated with VS_NOSCAN. While objects are marked any thread; else no other thread is in a call on the heap, and an object that
- * died is still found until it is swept. */
-bool vs_heap_object(struct vs_heap *heap, const void *p, void **base, size_t *size, bool *noscan);
+/* Reaches the object that p, any word, points to or into. Whether it is an object and was not reached before: true for one caller
+ * only, who finds it described in *object if object is not NULL. Any thread, between vs_heap_begin_mark and vs_heap_end_mark. */
+bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object);
+
+/* Whether any word p points to or into an object of a collected heap; then *object describes it. While objects are marked any
+ * thread; else no other thread is in a call on the heap, and an object that died is still found until it is swept. */
+bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object);
 
 /* Ends marking: the world is stopped. What is dead is swept as the program allocates; allowance: bytes within whose allocation the
  * sweep is to be finished, such as the distance to the next cycle; with 0 it is only done where a thread needs a span. */

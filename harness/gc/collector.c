@@ -25,25 +25,22 @@ struct range {
 static struct range *stack;
 static size_t depth, capacity;
 
-static void push(void *base, size_t size) {
+static void push(const struct vs_object *o) {
   if (depth == capacity) {
     capacity = capacity == 0 ? 4096 : 2 * capacity;
     stack = realloc(stack, capacity * sizeof *stack);
     if (stack == NULL) abort();
   }
-  stack[depth++] = (struct range){base, (uintptr_t *)((char *)base + size)};
+  stack[depth++] = (struct range){o->base, (uintptr_t *)((char *)o->base + o->size)};
 }
 
 /* Not for sanitizers: it reads whole stack frames. */
 static void scan(uintptr_t *first, uintptr_t *end) {
   for (uintptr_t *word = first; word < end; word++) {
-    void *base;
-    size_t size;
-    bool noscan;
-    if (!vs_heap_mark(heap, (void *)*word)) continue;
-    if (!vs_heap_object(heap, (void *)*word, &base, &size, &noscan)) abort();
-    live += size;
-    if (!noscan) push(base, size);
+    struct vs_object o;
+    if (!vs_heap_mark(heap, (void *)*word, &o)) continue;
+    live += o.size;
+    if (!o.noscan) push(&o);
   }
 }
 

@@ -31,16 +31,14 @@ static struct vs_heap *collected(void) {
 }
 
 static bool is_object(struct vs_heap *h, const void *p) {
-  void *base;
-  size_t size;
-  bool noscan;
-  return vs_heap_object(h, p, &base, &size, &noscan);
+  struct vs_object object;
+  return vs_heap_object(h, p, &object);
 }
 
 /* A whole cycle in which the n objects are reached. */
 static void cycle(struct vs_heap *h, void **live, size_t n) {
   vs_heap_begin_mark(h);
-  for (size_t i = 0; i < n; i++) vs_heap_mark(h, live[i]);
+  for (size_t i = 0; i < n; i++) vs_heap_mark(h, live[i], NULL);
   vs_heap_end_mark(h, 0);
 }
 
@@ -71,14 +69,16 @@ static void only_the_first_reaches_an_object(void **state) {
   struct vs_heap *h = collected();
   char *small = vs_heap_malloc(h, 100, 0), *large = vs_heap_malloc(h, 100000, 0);
   vs_heap_begin_mark(h);
-  assert_true(vs_heap_mark(h, small + 111));
-  assert_false(vs_heap_mark(h, small));
-  assert_true(vs_heap_mark(h, large + 99999));
-  assert_false(vs_heap_mark(h, large));
-  assert_false(vs_heap_mark(h, small + 112));
-  assert_false(vs_heap_mark(h, &h));
-  assert_false(vs_heap_mark(h, NULL));
-  assert_false(vs_heap_mark(h, (void *)UINTPTR_MAX));
+  struct vs_object o;
+  assert_true(vs_heap_mark(h, small + 111, &o));
+  assert_true(o.base == small && o.size == 112 && !o.noscan);
+  assert_false(vs_heap_mark(h, small, NULL));
+  assert_true(vs_heap_mark(h, large + 99999, NULL));
+  assert_false(vs_heap_mark(h, large, NULL));
+  assert_false(vs_heap_mark(h, small + 112, NULL));
+  assert_false(vs_heap_mark(h, &h, NULL));
+  assert_false(vs_heap_mark(h, NULL, NULL));
+  assert_false(vs_heap_mark(h, (void *)UINTPTR_MAX, NULL));
   vs_heap_end_mark(h, 0);
   vs_heap_destroy(h);
 }
@@ -89,7 +89,7 @@ static void what_is_allocated_while_marking_stays(void **state) {
   void *before = vs_heap_malloc(h, 48, 0), *born[200];
   vs_heap_begin_mark(h);
   for (size_t i = 0; i < 200; i++) born[i] = vs_heap_malloc(h, i % 10 == 0 ? 40000 : 48, 0);
-  for (size_t i = 0; i < 200; i++) assert_false(vs_heap_mark(h, born[i]));
+  for (size_t i = 0; i < 200; i++) assert_false(vs_heap_mark(h, born[i], NULL));
   vs_heap_end_mark(h, 0);
   vs_heap_finish_sweep(h);
   assert_false(is_object(h, before));
@@ -107,21 +107,19 @@ static void objects_are_told_from_other_words(void **state) {
   struct vs_heap *h = collected(), *other = collected();
   char *scan = vs_heap_malloc(h, 1000, 0), *noscan = vs_heap_malloc(h, 1000, VS_NOSCAN);
   char *large = vs_heap_malloc(h, 3 * (size_t)VS_ARENA_SIZE, VS_NOSCAN);
-  void *base;
-  size_t size;
-  bool flag;
-  assert_true(vs_heap_object(h, scan + 1023, &base, &size, &flag));
-  assert_true(base == scan && size == 1024 && !flag);
-  assert_true(vs_heap_object(h, noscan + 7, &base, &size, &flag));
-  assert_true(base == noscan && size == 1024 && flag);
+  struct vs_object o;
+  assert_true(vs_heap_object(h, scan + 1023, &o));
+  assert_true(o.base == scan && o.size == 1024 && !o.noscan);
+  assert_true(vs_heap_object(h, noscan + 7, &o));
+  assert_true(o.base == noscan && o.size == 1024 && o.noscan);
   for (size_t off = 0; off < 3 * (size_t)VS_ARENA_SIZE; off += VS_ARENA_SIZE / 3) {
-    assert_true(vs_heap_object(h, large + off, &base, &size, &flag));
-    assert_true(base == large && size == 3 * (size_t)VS_ARENA_SIZE && flag);
+    assert_true(vs_heap_object(h, large + off, &o));
+    assert_true(o.base == large && o.size == 3 * (size_t)VS_ARENA_SIZE && o.noscan);
   }
-  assert_false(vs_heap_object(h, large + 3 * (size_t)VS_ARENA_SIZE, &base, &size, &flag) && base == large);
+  assert_false(vs_heap_object(h, large + 3 * (size_t)VS_ARENA_SIZE, &o) && o.base == large);
   assert_false(is_object(h, scan + 1024)); /* free */
   assert_false(is_object(other, scan));
-  assert_false(is_object(h, &base));
+  assert_false(is_object(h, &o));
   for (uintptr_t word = 1; word != 0; word <<= 1) assert_false(is_object(h, (void *)word));
   vs_heap_destroy(h);
   vs_heap_destroy(other);
@@ -239,11 +237,11 @@ static void node_is_intact(const struct shadow *s) {
 static void trace(struct vs_heap *h, struct node *n) {
   struct node *stack[NODES];
   size_t depth = 0;
-  if (n != NULL && vs_heap_mark(h, n)) stack[depth++] = n;
+  if (n != NULL && vs_heap_mark(h, n, NULL)) stack[depth++] = n;
   while (depth > 0) {
     n = stack[--depth];
     for (size_t e = 0; e < EDGES; e++)
-      if (n->edge[e] != NULL && vs_heap_mark(h, (char *)n->edge[e] + n->edge[e]->id % 24)) stack[depth++] = n->edge[e];
+      if (n->edge[e] != NULL && vs_heap_mark(h, (char *)n->edge[e] + n->edge[e]->id % 24, NULL)) stack[depth++] = n->edge[e];
   }
 }
 
@@ -434,8 +432,8 @@ static void *mutator(void *arg) {
 /* Reaches every list from where it began when marking did, beside the threads that make them longer. */
 static void mark_lists(struct node *const *from) {
   for (size_t t = 0; t < THREADS; t++)
-    for (struct node *n = from[t]; n != NULL && vs_heap_mark(world.heap, n); n = n->edge[0])
-      assert_false(vs_heap_mark(world.heap, n->edge[1]));
+    for (struct node *n = from[t]; n != NULL && vs_heap_mark(world.heap, n, NULL); n = n->edge[0])
+      assert_false(vs_heap_mark(world.heap, n->edge[1], NULL));
   uint64_t random = 17;
   for (size_t i = 0; i < 3000; i++) /* words that are anything: near objects, in pages that come and go */
     (void)is_object(world.heap, (char *)world.list + (int64_t)(unit_random(&random) % 2000000000) - 1000000000);
@@ -510,7 +508,7 @@ static void exited_threads_leave_their_mcaches(void **state) {
 static struct vs_heap *wrong_heap;
 static void *wrong_block;
 
-static void mark_outside_a_cycle(void) { (void)vs_heap_mark(wrong_heap, wrong_block); }
+static void mark_outside_a_cycle(void) { (void)vs_heap_mark(wrong_heap, wrong_block, NULL); }
 static void free_in_a_collected_heap(void) { vs_heap_free(wrong_heap, wrong_block); }
 static void end_without_begin(void) { vs_heap_end_mark(wrong_heap, 0); }
 static void begin_twice(void) {
