@@ -197,7 +197,7 @@ static struct mspan *cycle_refill(struct vs_heap *h, struct mcache *c, uint32_t 
   return s;
 }
 
-uintptr_t cycle_alloc_refill(struct vs_heap *h, uint32_t spanclass, bool *zeroed) {
+static uintptr_t cycle_alloc_small(struct vs_heap *h, uint32_t spanclass, bool *zeroed) {
   struct mcache *c = mcache_get(h);
   struct mspan *s = c ? cycle_refill(h, c, spanclass) : 0;
   uintptr_t p = s ? mspan_slot(s, mspan_take(s)) : 0;
@@ -206,7 +206,7 @@ uintptr_t cycle_alloc_refill(struct vs_heap *h, uint32_t spanclass, bool *zeroed
   return p;
 }
 
-uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
+static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
   uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
   cycle_pay(h, npages);
   cycle_reclaim(h, npages);
@@ -220,6 +220,12 @@ uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *z
   vs_store_release_u64(&s->ctl, word_swept(h, true)); /* T0 */
   mcentral_push_swept(h, s, true);
   return p;
+}
+
+uintptr_t cycle_alloc_slow(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
+  if (size > VS_MAX_SIZE) return 0;
+  if (size > VS_MAX_SMALL_SIZE) return cycle_alloc_large(h, size, noscan, zeroed);
+  return cycle_alloc_small(h, cycle_spanclass(size, noscan), zeroed);
 }
 
 /* --- marking ----------------------------------------------------------------------------------------- */
@@ -253,25 +259,25 @@ static bool cycle_live(const struct mspan *s, uint32_t slot) {
 }
 
 /* What is known of the object in a slot. */
-static void cycle_describe(const struct mspan *s, uint32_t slot, struct cycle_object *object) {
+static void cycle_describe(const struct mspan *s, uint32_t slot, struct vs_object *object) {
   bool large = s->elem_size == 0;
-  object->base = large ? s->base : mspan_slot(s, slot);
+  object->base = (void *)(large ? s->base : mspan_slot(s, slot));
   object->size = large ? (size_t)s->npages * VS_PAGE_SIZE : s->elem_size;
   object->noscan = s->spanclass % 2 != 0;
 }
 
-bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct cycle_object *object) {
+bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct vs_object *object) {
   struct mspan *s = cycle_span(h, addr);
   if (!s) return false;
   uint32_t slot = cycle_slot(s, addr);
   if (!cycle_live(s, slot)) return false;
   uint64_t *word = &s->remote_bits[slot / VS_WORD_BITS], bit = bits_one(slot % VS_WORD_BITS);
   if ((vs_load_relaxed_u64(word) & bit) != 0 || (vs_fetch_or_u64(word, bit) & bit) != 0) return false;
-  cycle_describe(s, slot, object);
+  if (object) cycle_describe(s, slot, object);
   return true;
 }
 
-bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct cycle_object *object) {
+bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct vs_object *object) {
   struct mspan *s = cycle_span(h, addr);
   uint32_t slot = s ? cycle_slot(s, addr) : 0;
   if (!s || !cycle_live(s, slot)) return false;

@@ -42,23 +42,36 @@ EXPORT void vs_heap_destroy(struct vs_heap *heap) {
   heap_destroy(heap);
 }
 
-/* Zeroes a block for size bytes: a small one by words, of which every block has whole ones. */
+/* Zeroes a block for size bytes. A small one without a call: every block has 8 bytes, and two stores may overlap. */
 static inline void *clear(uintptr_t p, size_t size) {
-  uint64_t *word = (uint64_t *)p;
-  if (size > 8 * sizeof *word) return memset(word, 0, size);
-  for (size_t n = 0; n * sizeof *word < size; n++) word[n] = 0;
-  return word;
+  char *block = (char *)p;
+  if (size <= 8) return memset(block, 0, 8);
+  if (size <= 16) {
+    (void)memset(block + size - 8, 0, 8);
+    return memset(block, 0, 8);
+  }
+  if (size > 32) return memset(block, 0, size);
+  (void)memset(block + size - 16, 0, 16);
+  return memset(block, 0, 16);
 }
 
-EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
+static __attribute__((noinline)) void *allocate_slow(struct vs_heap *heap, size_t size, unsigned flags) {
   bool zeroed = (flags & VS_ZERO) != 0;
-  uintptr_t p = heap->collected ? cycle_alloc(heap, size, (flags & VS_NOSCAN) != 0, &zeroed)
+  uintptr_t p = heap->collected ? cycle_alloc_slow(heap, size, (flags & VS_NOSCAN) != 0, &zeroed)
                                 : heap_alloc_further(heap, size, &zeroed);
-  if (VS_UNLIKELY(p == 0)) {
+  if (p == 0) {
     errno = ENOMEM;
     return 0;
   }
   return (flags & VS_ZERO) != 0 && !zeroed ? clear(p, size) : (void *)p;
+}
+
+EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
+  if (VS_UNLIKELY(size > VS_MAX_SMALL_SIZE || !heap->collected)) return allocate_slow(heap, size, flags);
+  struct mspan *s = cycle_active(heap, cycle_spanclass(size, (flags & VS_NOSCAN) != 0));
+  if (VS_UNLIKELY(s->alloc_cache == 0)) return allocate_slow(heap, size, flags);
+  uintptr_t p = mspan_slot(s, mspan_take(s));
+  return (flags & VS_ZERO) != 0 && s->needzero ? clear(p, size) : (void *)p;
 }
 
 EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
@@ -67,20 +80,13 @@ EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
   heap_free_further(heap, (uintptr_t)block, "vs_heap_free");
 }
 
-static bool describe(const struct cycle_object *object, struct vs_object *out) {
-  *out = (struct vs_object){(void *)object->base, object->size, object->noscan};
-  return true;
-}
-
 EXPORT bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object) {
-  struct cycle_object found;
-  return heap->collected && cycle_object(heap, (uintptr_t)p, &found) && describe(&found, object);
+  return heap->collected && cycle_object(heap, (uintptr_t)p, object);
 }
 
 EXPORT bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object) {
-  struct cycle_object found;
   if (VS_UNLIKELY(!heap->marking)) misuse("vs_heap_mark", "no objects are being marked", p);
-  return cycle_mark(heap, (uintptr_t)p, &found) && (!object || describe(&found, object));
+  return cycle_mark(heap, (uintptr_t)p, object);
 }
 
 EXPORT void vs_heap_begin_mark(struct vs_heap *heap) {

@@ -8,7 +8,8 @@
 
 #include "verispan.h"
 
-/* A cycle starts when as much was allocated as lived after the last one, but not before so many bytes. */
+/* A cycle starts when so many times as much was allocated as lived after the last one, but not before so many bytes. */
+#define GROWTH 2
 #define LEAST_DISTANCE ((size_t)4 << 20)
 
 /* The program's own data and bss (ld(1)), and where the stack begins (glibc). */
@@ -62,7 +63,7 @@ static __attribute__((noinline)) void collect(void) {
   drain();
   scan(word_at(__data_start), word_at(_end));
   drain();
-  distance = live > LEAST_DISTANCE ? live : LEAST_DISTANCE;
+  distance = live * GROWTH > LEAST_DISTANCE ? live * GROWTH : LEAST_DISTANCE;
   allocated = 0;
   cycles++;
   vs_heap_end_mark(heap, distance);
