@@ -8,9 +8,12 @@
 
 #include "verispan.h"
 
-/* A cycle starts when so many times as much was allocated as lived after the last one, but not before so many bytes. */
-#define GROWTH 2
+/* A cycle starts when half as much again as what lived after the last one was allocated, but not before so many bytes. */
 #define LEAST_DISTANCE ((size_t)4 << 20)
+static size_t distance_for(size_t lived) {
+  size_t grown = lived + lived / 2;
+  return grown > LEAST_DISTANCE ? grown : LEAST_DISTANCE;
+}
 
 /* The program's own data and bss (ld(1)), and where the stack begins (glibc). */
 extern char __data_start[], _end[];
@@ -27,6 +30,7 @@ static struct range *stack;
 static size_t depth, capacity;
 
 static void push(const struct vs_object *o) {
+  __builtin_prefetch(o->base);
   if (depth == capacity) {
     capacity = capacity == 0 ? 4096 : 2 * capacity;
     stack = realloc(stack, capacity * sizeof *stack);
@@ -39,7 +43,7 @@ static void push(const struct vs_object *o) {
 static void scan(uintptr_t *first, uintptr_t *end) {
   for (uintptr_t *word = first; word < end; word++) {
     struct vs_object o;
-    if (!vs_heap_mark(heap, (void *)*word, &o)) continue;
+    if (*word == 0 || !vs_heap_mark(heap, (void *)*word, &o)) continue;
     live += o.size;
     if (!o.noscan) push(&o);
   }
@@ -63,7 +67,7 @@ static __attribute__((noinline)) void collect(void) {
   drain();
   scan(word_at(__data_start), word_at(_end));
   drain();
-  distance = live * GROWTH > LEAST_DISTANCE ? live * GROWTH : LEAST_DISTANCE;
+  distance = distance_for(live);
   allocated = 0;
   cycles++;
   vs_heap_end_mark(heap, distance);
