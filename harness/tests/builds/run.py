@@ -5,7 +5,7 @@ and the libc boundary on each. Sources are those of src/; the flags, those of th
 quoted for a shell in LIBRARY_CFLAGS.
 
 ThreadSanitizer has a malloc of its own, which the library's libc names would replace: in that build
-they are renamed, and the stress test uses the vs_ names. Both sanitizers are first shown to work on
+they are renamed, and the stress test uses the vs_ names; the unit test of cycles runs there too. Both sanitizers are first shown to work on
 a fault planted in the build.
 
 clang-locks only compiles: the annotations of src/lock.h make clang check who holds which lock. That the
@@ -194,6 +194,10 @@ def check(build, group, ops):
     if boundary:
         outcome = run_sanitized([boundary], 240, library)
         group.tap(f"{build.name}: ", outcome)
+    if build.how == VS:
+        objects = sorted(glob.glob(build.path("*.o")))
+        cycle = build.program("cycle", ["unit/test_cycle.c"], [*objects, "-lcmocka"])
+        group.tap(f"{build.name}: ", run_sanitized([cycle], 240))
 
 
 def main():

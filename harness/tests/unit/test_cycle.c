@@ -315,10 +315,9 @@ static void heaps_do_not_meet(void **state) {
   const uint64_t used = vs_heap.used_pages;
   struct vs_heap *h[N];
   void *p[N][100];
-  for (size_t n = 0; n < N; n++) {
-    h[n] = vs_heap_create(n % 2 == 0 ? VS_HEAP_COLLECTED : VS_HEAP_MANUAL);
-    for (size_t i = 0; i < 100; i++) memset(p[n][i] = vs_heap_malloc(h[n], 1 + i * 400, 0), (int)n, 1 + i * 400);
-  }
+  for (size_t n = 0; n < N; n++) h[n] = vs_heap_create(n % 2 == 0 ? VS_HEAP_COLLECTED : VS_HEAP_MANUAL);
+  for (size_t i = 0; i < 100; i++)
+    for (size_t n = 0; n < N; n++) memset(p[n][i] = vs_heap_malloc(h[n], 1 + i * 400, 0), (int)n, 1 + i * 400);
   for (size_t n = 0; n < N; n += 2) cycle(h[n], p[n], n * 5);
   for (size_t n = 1; n < N; n += 2)
     for (size_t i = 0; i < n * 5; i++) vs_heap_free(h[n], p[n][i]);
