@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the
- * heap as it is: ArenaInv, ChunkInv, the summaries and the page counts, MspanBits and MspanInv for each span, and the
- * places of the spans of collected heaps. See verispan.h.
+ * heap as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
+ * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See verispan.h.
  */
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "mcache.h"
 #include "mheap.h"
+#include "scavenge.h"
 #include "verispan.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -19,8 +20,28 @@ struct audit {
   size_t violations;
   uint64_t used;  /* pages seen in use, and dirty */
   uint64_t dirty;
+  uint64_t loose; /* pages seen in use, but not by a span */
+  uint64_t spans; /* spans seen */
   uint64_t pages[VS_MAX_HEAPS]; /* of the spans of each heap */
 };
+
+/* What all caches hold. */
+struct audit_cached {
+  uint64_t pages;
+  uint64_t clean;
+  uint64_t descriptors;
+};
+
+/* Each cache at some moment during the call. */
+VS_REQUIRES(vs_heap.lock) static struct audit_cached audit_cached(void) {
+  struct audit_cached sum = {0, 0, 0};
+  for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) {
+    sum.pages += bits_count(vs_load_relaxed_u64(&c->pages.free));
+    sum.clean += bits_count(vs_load_relaxed_u64(&c->pages.clean));
+    sum.descriptors += vs_load_relaxed_u64(&c->nspare);
+  }
+  return sum;
+}
 
 static void audit_fail(struct audit *audit, const char *what, uint32_t arena, uint32_t page) {
   char line[160];
@@ -122,15 +143,14 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
   return bits_test(map[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }
 
-/* Counts a page, and checks its three bits. Whether it is in use. */
+/* Counts a page, and checks its two bits. Whether it is in use. */
 static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
   bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
-  if (audit_bit(c->cold, number) && (in_use || !dirty))
-    audit_fail(audit, "cold page in use or not dirty", arena, page);
+  if (in_use && !dirty) audit_fail(audit, "page in use that is not dirty", arena, page);
   if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
@@ -147,9 +167,11 @@ VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint3
     if (head != &vs_empty_span && head->base == addr) {
       if (page < end) audit_fail(audit, "span inside a span", number, page);
       end = (uint64_t)page + head->npages;
+      audit->spans++;
       audit_span(audit, head, number, page);
     }
-    if (in_use != (page < end)) audit_fail(audit, "page in use without a span, or the reverse", number, page);
+    if (!in_use && page < end) audit_fail(audit, "free page in a span", number, page);
+    audit->loose += in_use && page >= end;
     if (page >= covered && (head != &vs_empty_span) != (page < end))
       audit_fail(audit, "page whose head is not its span", number, page);
     if (head != &vs_empty_span && !covers)
@@ -171,6 +193,47 @@ static bool audit_summaries(uint32_t number) {
   return right && vs_pages.level0[up0] == pagesum_merge(&vs_pages.level1[up0 * VS_SUM_CHILDREN], VS_LEVEL1_PAGES);
 }
 
+/* Whether no other cache behind c in the list has a page of c. */
+static bool audit_apart(const struct mheap_cache *c) {
+  for (const struct mheap_cache *d = c->next; d; d = d->next)
+    if (d->pages.first == c->pages.first && (d->pages.free & c->pages.free) != 0) return false;
+  return true;
+}
+
+/* The descriptors of a cache: so many, of its arena, no more than it has pages, and of no span. */
+static bool audit_descriptors(const struct mheap_cache *c) {
+  uint64_t n = 0;
+  for (const struct mspan *s = c->spare; s; s = s->next) {
+    if (n++ == c->nspare || vs_load_relaxed_u64(&s->ctl) != 0) return false;
+    if (s < &c->arena->span[0] || s >= &c->arena->span[VS_ARENA_PAGES]) return false;
+  }
+  return n == c->nspare && n <= bits_count(c->pages.free);
+}
+
+/* A cache: its pages are not free, no span's and no other cache's. */
+VS_REQUIRES(vs_heap.lock) static void audit_cache(struct audit *audit, const struct mheap_cache *c) {
+  uint32_t arena = (uint32_t)(c->pages.first / VS_ARENA_PAGES), page = (uint32_t)(c->pages.first % VS_ARENA_PAGES);
+  if ((c->pages.clean & ~c->pages.free) != 0 || page % VS_GROUP_PAGES != 0 || !audit_apart(c))
+    audit_fail(audit, "cache whose pages are not its own", arena, page);
+  if (!audit_descriptors(c)) audit_fail(audit, "cache whose descriptors are not as many as it says", arena, page);
+  for (uint32_t k = 0; k < VS_GROUP_PAGES; k++) {
+    if (!bits_test(c->pages.free, k)) continue;
+    if (audit_bit(pagealloc_chunk(c->pages.first)->free, c->pages.first + k) ||
+        c->arena != vs_arena_map[arena] || c->arena->head[page + k] != &vs_empty_span)
+      audit_fail(audit, "cached page that is free or a span's", arena, page + k);
+  }
+}
+
+/* The caches, and the counts of what they hold and the rest of the heap has not. */
+VS_REQUIRES(vs_heap.lock) static void audit_counts(struct audit *audit) {
+  struct audit_cached cached = audit_cached();
+  for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) audit_cache(audit, c);
+  if (audit->used != vs_heap.used_pages) audit_fail(audit, "count of pages in use", 0, 0);
+  if (audit->dirty != vs_heap.dirty_pages) audit_fail(audit, "count of pages that hold memory", 0, 0);
+  if (audit->loose != cached.pages) audit_fail(audit, "count of pages in use without a span", 0, 0);
+  if (audit->spans + cached.descriptors != vs_heap.spans) audit_fail(audit, "count of spans", 0, 0);
+}
+
 /* The arenas of a block. covered: as in audit_arena. */
 VS_REQUIRES(vs_heap.lock) static uint64_t audit_block(struct audit *audit, uint32_t number, uint64_t covered) {
   uint32_t first = number * (VS_LEVEL2_PAGES / VS_ARENA_PAGES);
@@ -183,11 +246,12 @@ VS_REQUIRES(vs_heap.lock) static uint64_t audit_block(struct audit *audit, uint3
 EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), void *context) {
   struct audit audit = {.report = report, .context = context};
   uint64_t covered = 0;
+  lock_acquire(&vs_scavenge_lock);
   lock_acquire(&vs_heap.lock);
   for (uint32_t i = 0; i < vs_pages.nblocks; i++) covered = audit_block(&audit, vs_pages.number[i], covered);
-  if (audit.used != vs_heap.used_pages) audit_fail(&audit, "count of pages in use", 0, 0);
-  if (audit.dirty != vs_heap.dirty_pages) audit_fail(&audit, "count of pages that hold memory", 0, 0);
+  audit_counts(&audit);
   lock_release(&vs_heap.lock);
+  lock_release(&vs_scavenge_lock);
   for (uint32_t n = 1; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
     if (vs_heaps[n]->collected) audit_heap(&audit, vs_heaps[n]);
   return audit.violations;
@@ -196,14 +260,15 @@ EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), voi
 EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
+  struct audit_cached cached = audit_cached();
   stats->reserved = (uint64_t)vs_heap.narenas * VS_ARENA_SIZE;
-  stats->in_use = vs_heap.used_pages * VS_PAGE_SIZE;
-  stats->resident = vs_heap.dirty_pages * VS_PAGE_SIZE;
+  stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
+  stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;
   stats->metadata = vs_heap.narenas * sizeof(struct heap_arena) + vs_pages.nblocks * sizeof(struct page_block) +
                     mcache_count() * sizeof(struct mcache) + heaps * sizeof(struct vs_heap);
   stats->arenas = vs_heap.narenas;
-  stats->spans = vs_heap.spans;
+  stats->spans = vs_heap.spans - cached.descriptors;
   stats->mcaches = mcache_count();
   lock_release(&vs_heap.lock);
 }

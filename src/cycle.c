@@ -6,6 +6,7 @@
 #include "mcache.h"
 #include "mheap.h"
 #include "os.h"
+#include "scavenge.h"
 #include "sweep.h"
 
 /* Unswept spans that an allocation tries before it takes a fresh one, and that it sweeps for whole ones to come back. */
@@ -166,13 +167,13 @@ static void cycle_note_span(struct vs_heap *h, const struct mspan *s) {
 }
 
 /* An owned span of a class with a slot to hand out; NULL if the system refused memory. */
-static struct mspan *cycle_span_for(struct vs_heap *h, uint32_t spanclass) {
+static struct mspan *cycle_span_for(struct vs_heap *h, struct mheap_cache *cache, uint32_t spanclass) {
   uint32_t npages = vs_class_pages[spanclass / 2];
   cycle_pay(h, npages);
   struct mspan *s = cycle_cached_span(h, spanclass);
   if (s) return s;
   cycle_reclaim(h, npages);
-  s = mheap_alloc(spanclass, word_owned(h));
+  s = mheap_alloc(spanclass, word_owned(h), cache);
   if (s) cycle_note_span(h, s);
   return s;
 }
@@ -190,7 +191,7 @@ static struct mspan *cycle_refill(struct vs_heap *h, struct mcache *c, uint32_t 
     cycle_rest(h, s);
     s = &vs_empty_span;
   }
-  if (s == &vs_empty_span) s = cycle_span_for(h, spanclass);
+  if (s == &vs_empty_span) s = cycle_span_for(h, &c->pages, spanclass);
   if (!s) return 0;
   if (h->marking) cycle_blacken(s);
   c->alloc[spanclass] = s;
@@ -224,8 +225,10 @@ static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, 
 
 uintptr_t cycle_alloc_slow(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
   if (size > VS_MAX_SIZE) return 0;
-  if (size > VS_MAX_SMALL_SIZE) return cycle_alloc_large(h, size, noscan, zeroed);
-  return cycle_alloc_small(h, cycle_spanclass(size, noscan), zeroed);
+  uintptr_t p = size > VS_MAX_SMALL_SIZE ? cycle_alloc_large(h, size, noscan, zeroed)
+                                         : cycle_alloc_small(h, cycle_spanclass(size, noscan), zeroed);
+  scavenge_assist();
+  return p;
 }
 
 /* --- marking ----------------------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ bool heap_exists(const struct vs_heap *h) {
 static struct mspan *heap_spans_of(const struct vs_heap *h, uint32_t arena, struct mspan *list) {
   const struct heap_arena *a = vs_arena_map[arena];
   for (uint32_t page = 0; a && page < VS_ARENA_PAGES; page++) {
-    struct mspan *s = a->head[page];
+    struct mspan *s = vs_load_ptr(&a->head[page]);
     uint32_t owner = spanctl_owner(vs_load_acquire_u64(&s->ctl));
     if (s == &vs_empty_span || mcache_heap(owner) != h) continue;
     if (s->base != (uintptr_t)arena * VS_ARENA_SIZE + (uintptr_t)page * VS_PAGE_SIZE) continue;
@@ -94,6 +94,7 @@ VS_LOCK_UNCHECKED static void heap_forget(struct vs_heap *h) VS_REQUIRES(vs_list
     }
     c->nqueued = 0;
     c->inbox = 0;
+    mheap_flush(&c->pages);
   }
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) {
     struct mcentral *c = &h->central[spc];

@@ -56,6 +56,22 @@ struct vs_stats {
 /* Fills *stats. Takes the heap lock. */
 void vs_stats(struct vs_stats *stats);
 
+/* Gives all memory that is free back to the system, however short it has been free. Bytes given back. */
+size_t vs_trim(void);
+
+/* A soft limit for vs_stats' resident, SIZE_MAX for none: pages that are free are given back so as to stay below 0.95 of
+ * it without haste, and to stay below it at once when the heap takes more. What is in use may exceed it. The limit
+ * before. Without a call it is what the environment variable VERISPAN_MEMORY_LIMIT says (a number of bytes, or with a
+ * suffix K, M, G or T of 2^10, 2^20, 2^30 or 2^40), or none. */
+size_t vs_set_memory_limit(size_t bytes);
+
+/* Starts a thread that gives free memory back, for programs that neither allocate nor free for seconds; for others those
+ * that do see to it. No effect while it runs. It has all signals blocked and takes at most 1% of the processors' time;
+ * a child after fork has none. 0, or the error number of pthread_create. vs_stop_scavenger ends it, and returns when it
+ * has ended. */
+int vs_start_scavenger(void);
+void vs_stop_scavenger(void);
+
 /* Checks the invariants of the whole heap, and calls report once for each violation with a line that describes
  * it (report may be NULL). The number of violations: 0 on a sound heap. No other thread may use the heap
  * during the call; report must not allocate. */
