@@ -61,7 +61,7 @@ struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner) {
   if (!s) s = set_pop(&c->full[UNSWEPT]);
   if (s) usable_add(c, -1);
   mcentral_unlock(c);
-  if (s) vs_store_release_u64(&s->ctl, spanctl_owned(owner)); /* M7 */
+  if (s) ownership_cache(s, owner);
   return s;
 }
 
@@ -78,9 +78,7 @@ void mcentral_uncache_span(struct mspan *s) {
   mcentral_lock(c);
   if (full) {
     set_push(&c->full[SWEPT], s);
-    vs_store_seq_u64(&s->ctl, spanctl_resting_full(VS_OWNER_NONE)); /* M5 */
-    uint32_t owner;
-    if (ownership_has_remote(s) && ownership_wake(s, &owner)) {
+    if (!ownership_give_full(s)) {
       set_remove(&c->full[SWEPT], s);
       set_push(&c->full[UNSWEPT], s);
       usable_add(c, 1);
@@ -88,7 +86,7 @@ void mcentral_uncache_span(struct mspan *s) {
   } else {
     set_push(&c->partial[SWEPT], s);
     usable_add(c, 1);
-    vs_store_release_u64(&s->ctl, spanctl_resting()); /* M5 */
+    ownership_give_partial(s);
   }
   mcentral_unlock(c);
 }
