@@ -21,7 +21,7 @@
 
 #ifdef __FRAMAC__
 
-enum control_transition { M0, M1, M2, M3, M4, M5, M6, M7, M8, M9, M10 };
+enum control_transition { M0, M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, M11, M12, T0, T1, T3, T4, T5, T6, T7, T8 };
 
 #include "../spec/protocol.acsl"
 
@@ -30,14 +30,14 @@ enum control_transition { M0, M1, M2, M3, M4, M5, M6, M7, M8, M9, M10 };
     terminates \true;
     assigns *ctl;
     ensures exact: \result == *ctl;
-    ensures rely: CtlLegal(g, *ctl);
+    ensures rely: CtlLegal(*ctl);
 */
-uint64_t control_load(uint64_t *ctl) /*@ ghost (uint32_t g) */;
+uint64_t control_load(uint64_t *ctl);
 
 /* A release store. */
 /*@ requires valid: \valid(ctl);
-    requires guarantee: CtlStep(t, g, *ctl, word) && !CtlAnyone(t);
-    requires alone: CtlStable(g, *ctl);
+    requires guarantee: CtlStep(t, g, *ctl, word);
+    requires alone: CtlStored(t) && CtlHeapOf(t, g);
     terminates \true;
     assigns *ctl;
     ensures exact: *ctl == word;
@@ -46,8 +46,8 @@ void control_store_release(uint64_t *ctl, uint64_t word) /*@ ghost (enum control
 
 /* A sequentially consistent store. */
 /*@ requires valid: \valid(ctl);
-    requires guarantee: CtlStep(t, g, *ctl, word) && !CtlAnyone(t);
-    requires alone: CtlStable(g, *ctl);
+    requires guarantee: CtlStep(t, g, *ctl, word);
+    requires alone: CtlStored(t) && CtlHeapOf(t, g);
     terminates \true;
     assigns *ctl;
     ensures exact: *ctl == word;
@@ -57,10 +57,11 @@ void control_store_seq(uint64_t *ctl, uint64_t word) /*@ ghost (enum control_tra
 /* Whether the word was expected, and is desired now. */
 /*@ requires valid: \valid(ctl);
     requires guarantee: CtlStep(t, g, expected, desired);
+    requires heap: CtlHeapOf(t, g);
     terminates \true;
     assigns *ctl, g_others;
     ensures won: \result ==> *ctl == desired && (!CtlAnyone(t) ==> CtlRely(g, \old(*ctl), expected));
-    ensures lost: !\result ==> *ctl != expected && CtlLegal(g, *ctl);
+    ensures lost: !\result ==> *ctl != expected && CtlLegal(*ctl);
     ensures rely: !\result ==> !CtlAnyone(t) ==> CtlRely(g, \old(*ctl), *ctl);
     ensures paid: !\result ==> \old(*ctl) == expected ==> g_others < \old(g_others);
 */

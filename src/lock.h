@@ -15,6 +15,7 @@
 #define VERISPAN_LOCK_H
 
 #include <pthread.h>
+#include <sched.h>
 
 #if defined(__clang__) && !defined(__FRAMAC__)
 #define VS_LOCK_ATTRIBUTE(x) __attribute__((x))
@@ -44,6 +45,12 @@ VS_LOCK_UNCHECKED static inline void lock_acquire(struct vs_lock *l) VS_ACQUIRES
 VS_LOCK_UNCHECKED static inline void lock_release(struct vs_lock *l) VS_RELEASES(*l) {
   (void)pthread_mutex_unlock(&l->mutex);
 }
+
+/* A fresh lock, before anybody knows of it. */
+static inline void lock_init(struct vs_lock *l) { *l = (struct vs_lock)VS_LOCK_INIT; }
+
+/* Lets other threads run, in a loop that waits for one. */
+static inline void lock_pause(void) { (void)sched_yield(); }
 
 /* The lock of some central list; declared for the annotations only. */
 struct VS_CAPABILITY vs_role {
