@@ -33,7 +33,7 @@ static struct mcache *heap_mcache(const struct vs_heap *h) {
 
 static uintptr_t heap_alloc_large_further(struct vs_heap *h, size_t size, bool *zeroed) {
   uintptr_t p = heap_alloc_large(size, 1, zeroed);
-  if (p != 0) vs_store_release_u64(&arena_span(p)->ctl, spanctl_resting_full(h->owner)); /* T7 */
+  if (p != 0) ownership_give_large(arena_span(p), h->owner);
   return p;
 }
 
@@ -122,8 +122,7 @@ static void heap_free_large(struct mspan *s, uintptr_t p, const char *function) 
 /* A large span of a further manual heap: its word tells whose it is. */
 static void heap_free_large_further(const struct vs_heap *h, struct mspan *s, uintptr_t p, const char *function) {
   if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
-  bool first = vs_cas_u64(&s->ctl, spanctl_resting_full(h->owner), spanctl_large()); /* T8 */
-  if (!first) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
+  if (!ownership_end_further_large(s, h->owner)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
   (void)mheap_free_large(s);
   scavenge_assist();
 }

@@ -81,13 +81,15 @@ static const struct vs_heap *audit_heap_of(uint64_t ctl) {
   uint32_t owner = spanctl_owner(ctl);
   if (owner >= VS_OWNER_HEAP && owner != VS_OWNER_LARGE)
     return owner - VS_OWNER_HEAP < VS_MAX_HEAPS ? vs_heaps[owner - VS_OWNER_HEAP] : 0;
-  return owner % VS_OWNER_FURTHER <= mcache_count() ? mcache_heap(owner) : 0;
+  if (owner >= VS_OWNER_FURTHER && owner != VS_OWNER_LARGE && owner - VS_OWNER_FURTHER > mcache_count()) return 0;
+  return mcache_heap(owner);
 }
 
 /* Whether a span of heap h may have this control word: h's sweepgen, or that with one of the other values of d. */
 static bool audit_word(const struct vs_heap *h, uint64_t ctl) {
   uint32_t gen = spanctl_sweepgen(ctl), now = h->collected ? h->sweepgen : VS_SWEEPGEN;
   if (h->collected && spanctl_owner(ctl) != h->owner) return false;
+  if (!h->collected && ctl == spanctl_large_of(h->owner)) return true;
   if (gen == spanctl_add(now, VS_D_OWNED)) return !spanctl_full(ctl);
   return gen == now || gen == spanctl_add(now, VS_D_UNSWEPT);
 }

@@ -6,6 +6,7 @@
 #include "mcache.h"
 #include "mheap.h"
 #include "os.h"
+#include "ownership.h"
 #include "scavenge.h"
 #include "sweep.h"
 
@@ -26,12 +27,6 @@ static uint64_t counter_add(uint64_t *counter, uint64_t change) {
 
 static uint64_t at_most(uint64_t n, uint64_t most) { return n < most ? n : most; }
 
-/* Control words of the heap's spans. */
-static uint64_t word_owned(const struct vs_heap *h) { return spanctl_at(h->sweepgen, VS_D_OWNED, h->owner, false); }
-static uint64_t word_swept(const struct vs_heap *h, bool full) {
-  return spanctl_at(h->sweepgen, VS_D_SWEPT, h->owner, full);
-}
-
 /* --- sweeping ---------------------------------------------------------------------------------------- */
 
 /* Folds what was reached and sweeps a span that this thread holds at d = -1. Whether it has a live slot. */
@@ -50,7 +45,7 @@ static bool cycle_is_full(struct mspan *s) { return s->alloc_cache == 0 && !mspa
 /* Puts a span that this thread holds into a swept set. */
 static void cycle_rest(struct vs_heap *h, struct mspan *s) {
   bool full = s->elem_size == 0 || cycle_is_full(s);
-  vs_store_release_u64(&s->ctl, word_swept(h, full)); /* T5a, T6 */
+  ownership_swept(s, h->sweepgen, h->owner, full);
   mcentral_push_swept(h, s, full);
 }
 
@@ -125,7 +120,7 @@ static struct mspan *cycle_sweep_for(struct vs_heap *h, uint32_t spanclass, bool
     if (!s) return 0;
     (void)cycle_sweep_span(h, s);
     if (!cycle_is_full(s)) {
-      vs_store_release_u64(&s->ctl, word_owned(h)); /* T5b */
+      ownership_activate(s, h->sweepgen, h->owner);
       return s;
     }
     cycle_rest(h, s);
@@ -137,7 +132,7 @@ static struct mspan *cycle_sweep_for(struct vs_heap *h, uint32_t spanclass, bool
 static struct mspan *cycle_cached_span(struct vs_heap *h, uint32_t spanclass) {
   struct mspan *s = mcentral_pop_swept(h, spanclass);
   if (s) {
-    vs_store_release_u64(&s->ctl, word_owned(h)); /* T1 */
+    ownership_activate(s, h->sweepgen, h->owner);
     return s;
   }
   if (!sweep_begin(&h->tickets)) return 0;
@@ -173,7 +168,7 @@ static struct mspan *cycle_span_for(struct vs_heap *h, struct mheap_cache *cache
   struct mspan *s = cycle_cached_span(h, spanclass);
   if (s) return s;
   cycle_reclaim(h, npages);
-  s = mheap_alloc(spanclass, word_owned(h), cache);
+  s = mheap_alloc(spanclass, spanctl_at(h->sweepgen, VS_D_OWNED, h->owner, false), cache);
   if (s) cycle_note_span(h, s);
   return s;
 }
@@ -218,7 +213,7 @@ static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, 
   vs_store_relaxed_u64(&s->mark_bits[0], 1);
   (void)vs_exchange_u64(&s->remote_bits[0], h->marking);
   cycle_note_span(h, s);
-  vs_store_release_u64(&s->ctl, word_swept(h, true)); /* T0 */
+  ownership_swept_large(s, h->sweepgen, h->owner);
   mcentral_push_swept(h, s, true);
   return p;
 }

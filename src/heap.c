@@ -6,6 +6,7 @@
 #include "mcache.h"
 #include "mheap.h"
 #include "os.h"
+#include "ownership.h"
 #include "pagealloc.h"
 #include "sweep.h"
 
@@ -107,6 +108,7 @@ void heap_destroy(struct vs_heap *h) {
   struct mspan *s = heap_spans(h);
   while (s) {
     struct mspan *next = s->next;
+    ownership_seize(s, h->owner);
     mheap_free(s);
     s = next;
   }

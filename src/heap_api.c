@@ -14,7 +14,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Where a collected heap's sweepgen starts. */
-#define FIRST_SWEEPGEN VS_SWEEPGEN
+#define FIRST_SWEEPGEN 0u
 
 static _Noreturn void misuse(const char *function, const char *what, const void *p) {
   os_fatal(function, what, (uintptr_t)p);

@@ -68,7 +68,7 @@ struct mspan *mcentral_cache_span_try(struct vs_heap *h, uint32_t spanclass, uin
   if (!s) s = set_pop(&c->full[UNSWEPT]);
   if (s) usable_add(c, -1);
   mcentral_unlock(c);
-  if (s) vs_store_release_u64(&s->ctl, spanctl_owned(owner)); /* M7 */
+  if (s) ownership_cache(s, owner);
   return s;
 }
 
@@ -85,9 +85,7 @@ void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) {
   mcentral_lock(c);
   if (full) {
     set_push(&c->full[SWEPT], s);
-    vs_store_seq_u64(&s->ctl, spanctl_resting_full(h->owner)); /* M5 */
-    uint32_t owner;
-    if (ownership_has_remote(s) && ownership_wake(s, &owner)) {
+    if (!ownership_give_full(s, h->owner)) {
       set_remove(&c->full[SWEPT], s);
       set_push(&c->full[UNSWEPT], s);
       usable_add(c, 1);
@@ -95,7 +93,7 @@ void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) {
   } else {
     set_push(&c->partial[SWEPT], s);
     usable_add(c, 1);
-    vs_store_release_u64(&s->ctl, spanctl_resting(h->owner)); /* M5 */
+    ownership_give_partial(s, h->owner);
   }
   mcentral_unlock(c);
 }
@@ -119,12 +117,10 @@ struct mspan *mcentral_pop_swept(struct vs_heap *h, uint32_t spanclass) {
 
 struct mspan *mcentral_pop_unswept(struct vs_heap *h, uint32_t spanclass, bool full) {
   struct mcentral *c = &h->central[spanclass];
-  uint64_t unswept = spanctl_at(h->sweepgen, VS_D_UNSWEPT, h->owner, full);
-  uint64_t sweeping = spanctl_at(h->sweepgen, VS_D_SWEEPING, h->owner, false);
   mcentral_lock(c);
   struct mspan **set = full ? &c->full[unswept_set(h)] : &c->partial[unswept_set(h)];
   struct mspan *s = set_pop(set);
-  while (s && !vs_cas_u64(&s->ctl, unswept, sweeping)) s = set_pop(set); /* T3 */
+  while (s && !ownership_sweep(s, h->sweepgen, h->owner, full)) s = set_pop(set);
   mcentral_unlock(c);
   return s;
 }

@@ -23,8 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The sweepgen of a manual heap: even, and constant. */
-#define VS_SWEEPGEN 4u
+/* The sweepgen of a manual heap: constant, and odd where that of a collected heap is even. So no word of a collected heap
+ * reads as full and at rest in a manual one, to which a thread that was slow after a free might make M3 or M6. */
+#define VS_SWEEPGEN 5u
 
 #define VS_OWNER_NONE 0u              /* the default heap's central lists, or no span at all */
 #define VS_OWNER_FURTHER 0x20000000u  /* from here on: mcaches of further heaps; below: of the default heap */
@@ -120,9 +121,21 @@ static inline uint64_t spanctl_unswept(uint32_t owner) {
 /*@ requires owner: owner <= VS_OWNER_LARGE;
     assigns \nothing;
     ensures exact: \result == (sweepgen + d) % 4294967296 * 4294967296 + owner * 2 + (full ? 1 : 0);
+    ensures sweepgen: \result / 4294967296 == (sweepgen + d) % 4294967296;
+    ensures owner: \result % 4294967296 / 2 == owner;
+    ensures full: \result % 2 == (full ? 1 : 0);
 */
 static inline uint64_t spanctl_at(uint32_t sweepgen, uint32_t d, uint32_t owner, bool full) {
   return spanctl_make(spanctl_add(sweepgen, d), owner, full);
+}
+
+/* A large span of a further manual heap in use. */
+/*@ requires owner: owner <= VS_OWNER_LARGE;
+    assigns \nothing;
+    ensures exact: \result / 4294967296 == VS_SWEEPGEN - 1 && \result % 4294967296 / 2 == owner && \result % 2 == 1;
+*/
+static inline uint64_t spanctl_large_of(uint32_t owner) {
+  return spanctl_make(VS_SWEEPGEN - 1u, owner, true);
 }
 
 /* A large span of the default heap in use. */
