@@ -3,6 +3,7 @@
 #include "cycle.h"
 
 #include "arena.h"
+#include "debt.h"
 #include "mcache.h"
 #include "mheap.h"
 #include "os.h"
@@ -15,9 +16,6 @@
 
 /* What cycle_sweep_one returns when there was nothing to sweep. */
 #define NOTHING UINT64_MAX
-
-/* Largest number of pages in the arithmetic of the debt. */
-#define MAX_PAGES 0xffffffffu
 
 static uint64_t counter_add(uint64_t *counter, uint64_t change) {
   uint64_t old = vs_load_relaxed_u64(counter);
@@ -97,7 +95,7 @@ void cycle_finish_sweep(struct vs_heap *h) {
 static void cycle_pay(struct vs_heap *h, uint64_t npages) {
   if (h->allowance == 0 || sweep_done(&h->tickets)) return;
   uint64_t allocated = counter_add(&h->allocated_pages, npages);
-  uint64_t target = sweep_target(h->turn_pages, allocated, h->allowance);
+  uint64_t target = debt_target(h->turn_pages, allocated, h->allowance);
   while (vs_load_relaxed_u64(&h->swept_pages) < target && cycle_sweep_step(h)) continue;
 }
 
@@ -307,8 +305,8 @@ void cycle_end_mark(struct vs_heap *h, uint64_t allowance) {
   cycle_flush(h);
   h->marking = false;
   h->sweepgen = spanctl_add(h->sweepgen, 2); /* T2 */
-  h->turn_pages = at_most(h->pages, MAX_PAGES);
-  h->allowance = at_most(allowance, MAX_PAGES);
+  h->turn_pages = at_most(h->pages, VS_DEBT_MAX);
+  h->allowance = at_most(allowance, VS_DEBT_MAX);
   vs_store_relaxed_u64(&h->swept_pages, 0);
   vs_store_relaxed_u64(&h->allocated_pages, 0);
   vs_store_relaxed_u64(&h->sweep_cursor, 0);
