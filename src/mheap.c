@@ -3,6 +3,7 @@
 #include "mheap.h"
 
 #include "os.h"
+#include "ownership.h"
 #include "scavenge.h"
 
 struct mheap vs_heap = {.lock = VS_LOCK_INIT};
@@ -244,12 +245,12 @@ struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *
   mspan_init(s, s->base, spanclass, dirty != 0);
   s->next = 0;
   s->prev = 0;
-  vs_store_release_u64(&s->ctl, ctl); /* M0 */
+  ownership_begin(s, ctl);
   return s;
 }
 
 void mheap_free(struct mspan *s) {
-  vs_store_release_u64(&s->ctl, 0); /* M8 */
+  ownership_end(s);
   mheap_release_span(s);
 }
 
@@ -269,12 +270,12 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
   if (release && os_release(s->base, (size_t)npages * VS_PAGE_SIZE) == 0) dirty = 0;
   s->needzero = dirty != 0;
   *zeroed = dirty == 0;
-  vs_store_release_u64(&s->ctl, spanctl_large()); /* M9 */
+  ownership_begin_large(s);
   return s->base;
 }
 
 bool mheap_free_large(struct mspan *s) {
-  if (!vs_cas_u64(&s->ctl, spanctl_large(), 0)) return false; /* M10 */
+  if (!ownership_end_large(s)) return false;
   mheap_release_span(s);
   return true;
 }

@@ -30,7 +30,7 @@
 
 /* What an mcache holds of the page heap, to make spans with slots of it without the lock: free pages of a group of 64,
  * and descriptors of the arena that the group lies in. They are the holder's alone: no search finds the pages, and no
- * block lies in them, so that nobody reads the heads of pages that become a span (T-08).
+ * block lies in them, so that nobody but a marker's lookup reads the heads of pages that become a span (T-08).
  *
  * There are no more descriptors than pages, so that those of an arena suffice: one for each page. A cache of zeros is
  * empty. It is filled and flushed by its holder with the heap locked. */
