@@ -45,8 +45,7 @@ static void pagealloc_sum4(uint64_t i) {
   b->level4[c] = sum;
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
-        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre) &&
-        vs_pages.block[m]->chunk[k].cold[w] == \at(vs_pages.block[m]->chunk[k].cold[w], Pre); */
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
   /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==> m != i / 64 || k != c ==>
@@ -93,8 +92,7 @@ static void pagealloc_sum3(uint64_t i) {
   b->level3[c] = sum;
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
-        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre) &&
-        vs_pages.block[m]->chunk[k].cold[w] == \at(vs_pages.block[m]->chunk[k].cold[w], Pre); */
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
   //@ assert level4: Level4Same{Pre,Here};
@@ -309,7 +307,6 @@ static bool pagealloc_add_block(uint32_t i) {
         (ChunkDirty{Pre}(n, c, q) <==> ChunkDirty(n, c, q)); */
   //@ assert pages: FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
   //@ assert none: \forall integer p; 32768 * i <= p < 32768 * i + 32768 ==> !PageFree(p);
-  //@ assert chunks: ChunksInv;
   //@ assert level4: Level4Inv;
   //@ assert level3: Level3Inv;
   //@ assert above: Level2Inv && Level1Inv && Level0Inv;
@@ -336,10 +333,10 @@ bool pagealloc_provide(uint64_t first, uint64_t npages) {
 /* Sets the free bits of npages pages of chunk i from its page first on. */
 /*@ requires bound: i < 67108864 && first <= 512 && npages <= 512 - first;
     requires block: HasBlock(i / 64);
-    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires inv: BlocksInv && Level4Inv;
     terminates \true;
     assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7];
-    ensures inv: ChunksInv && Level4But(i / 64, i % 64);
+    ensures inv: Level4But(i / 64, i % 64);
     ensures set: RunFree(512 * i + first, 512 * i + first + npages);
     ensures below: FreeSame{Pre,Here}(0, 512 * i + first);
     ensures above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368);
@@ -349,15 +346,11 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
   pagechunk_set(c->free, first, npages);
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
-        c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre) &&
-        c->cold[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].cold[w], Pre); */
+        c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre); */
   //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
   /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
         m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
   //@ assert level4: Level4Same{Pre,Here};
-  //@ assert here: ChunkOk(i / 64, i % 64);
-  /*@ assert there: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        ChunkOk(m, k); */
   /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
         m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
         (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
@@ -369,12 +362,12 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
 
 /* Sets the free bits of pages [first, end). */
 /*@ requires bound: first < end <= 34359738368;
-    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires inv: BlocksInv && Level4Inv;
     requires there: HaveBlocks(first, end - 1);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
       vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
-    ensures inv: ChunksInv && Level4Inv;
+    ensures inv: Level4Inv;
     ensures set: RunFree(first, end);
     ensures below: FreeSame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(end, 34359738368);
@@ -384,7 +377,7 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
 static void pagealloc_set_pages(uint64_t first, uint64_t end) {
   uint64_t page = first;
   /*@ loop invariant bound: first <= page <= end;
-      loop invariant inv: ChunksInv && Level4Inv;
+      loop invariant inv: Level4Inv;
       loop invariant set: RunFree(first, page);
       loop invariant below: FreeSame{Pre,Here}(0, first);
       loop invariant above: FreeSame{Pre,Here}(page, 34359738368);
@@ -549,12 +542,11 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
 /* Takes npages free pages of chunk i from its page first on. How many of them were dirty. */
 /*@ requires bound: i < 67108864 && first <= 512 && npages <= 512 - first;
     requires block: HasBlock(i / 64);
-    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires inv: BlocksInv && Level4Inv;
     requires free: RunFree(512 * i + first, 512 * i + first + npages);
     terminates \true;
-    assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7], vs_pages.block[i / 64]->chunk[i % 64].dirty[0 .. 7],
-      vs_pages.block[i / 64]->chunk[i % 64].cold[0 .. 7];
-    ensures inv: ChunksInv && Level4But(i / 64, i % 64);
+    assigns vs_pages.block[i / 64]->chunk[i % 64].free[0 .. 7], vs_pages.block[i / 64]->chunk[i % 64].dirty[0 .. 7];
+    ensures inv: Level4But(i / 64, i % 64);
     ensures count: \result == DirtyCount{Pre}(512 * i + first, npages);
     ensures taken: PagesTaken(512 * i + first, 512 * i + first + npages);
     ensures below: FreeSame{Pre,Here}(0, 512 * i + first) && DirtySame{Pre,Here}(0, 512 * i + first);
@@ -563,16 +555,12 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit) {
 */
 static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
-  //@ assert chunk: ChunkOk(i / 64, i % 64);
   //@ assert run: MapRun(&vs_pages.block[i / 64]->chunk[i % 64].free[0], first, npages);
   uint32_t dirty = pagechunk_take(c, first, npages);
   //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
   /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
         m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
   //@ assert level4: Level4Same{Pre,Here};
-  //@ assert here: ChunkOk(i / 64, i % 64);
-  /*@ assert there: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        ChunkOk(m, k); */
   /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
         m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
         (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
@@ -587,15 +575,14 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
 
 /* Takes the free pages [first, end). How many of them were dirty. */
 /*@ requires bound: first < end <= 34359738368;
-    requires inv: BlocksInv && ChunksInv && Level4Inv;
+    requires inv: BlocksInv && Level4Inv;
     requires there: HaveBlocks(first, end - 1);
     requires free: RunFree(first, end);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
       vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-      vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
       vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
-    ensures inv: ChunksInv && Level4Inv;
+    ensures inv: Level4Inv;
     ensures count: \result == DirtyCount{Pre}(first, end - first);
     ensures taken: PagesTaken(first, end);
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
@@ -605,7 +592,7 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
 static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
   uint64_t dirty = 0, page = first;
   /*@ loop invariant bound: first <= page <= end;
-      loop invariant inv: ChunksInv && Level4Inv;
+      loop invariant inv: Level4Inv;
       loop invariant count: dirty == DirtyCount{Pre}(first, page - first) && dirty <= page - first;
       loop invariant taken: PagesTaken(first, page);
       loop invariant below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
@@ -613,7 +600,6 @@ static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
       loop invariant level3: Level3Same{Pre,Here};
       loop assigns page, dirty, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
         vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-        vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
         vs_pages.block[first / 32768 .. (end - 1) / 32768]->level4[0 .. 63];
       loop variant end - page;
   */
@@ -647,9 +633,9 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
     requires inv: BlocksInv;
     terminates \true;
     assigns vs_pages.block[i / 64]->idle;
-    ensures idle: ChunkIdle(i / 64, i % 64);
+    ensures idle: BlockIdle(i / 64, i % 64);
     ensures other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-      (ChunkIdle{Pre}(m, k) <==> ChunkIdle(m, k));
+      (BlockIdle{Pre}(m, k) <==> BlockIdle(m, k));
     ensures same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
 static void pagealloc_mark_idle(uint64_t i) {
@@ -661,7 +647,7 @@ void pagealloc_put(uint64_t first, uint64_t npages) {
   uint64_t last = first + npages - 1;
   /*@ loop invariant bound: first / 512 <= i <= last / 512 + 1;
       loop invariant idle: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> first / 512 <= 64 * m + k < i ==>
-        ChunkIdle(m, k);
+        BlockIdle(m, k);
       loop invariant same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
       loop assigns i, vs_pages.block[first / 32768 .. last / 32768]->idle;
       loop variant last / 512 - i;
@@ -674,6 +660,51 @@ void pagealloc_put(uint64_t first, uint64_t npages) {
   //@ assert dirty: DirtySame{Pre,Here}(0, 34359738368);
   //@ assert inv: PagesInv;
   pagealloc_set_free(first, first + npages);
+}
+
+/* Notes that pages [first, end) are not dirty. */
+/*@ requires bound: first < end <= 34359738368;
+    requires inv: BlocksInv && Level4Inv;
+    requires there: HaveBlocks(first, end - 1);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
+    ensures clean: \forall integer p; first <= p < end ==> !PageDirty(p);
+    ensures below: DirtySame{Pre,Here}(0, first);
+    ensures above: DirtySame{Pre,Here}(end, 34359738368);
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+*/
+static void pagealloc_clean_pages(uint64_t first, uint64_t end) {
+  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
+    pagechunk_clear(pagealloc_chunk(page)->dirty, (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
+}
+
+void pagealloc_put_clean(uint64_t first, uint64_t npages) {
+  pagealloc_clean_pages(first, first + npages);
+  pagealloc_set_free(first, first + npages);
+}
+
+/* ---- groups ---- */
+
+/*@ requires bound: first < 34359738368;
+    assigns \nothing;
+    ensures exact: \result == first % 512 / 64;
+*/
+static uint32_t pagealloc_group(uint64_t first) { return (uint32_t)(first % VS_CHUNK_PAGES / VS_WORD_BITS); }
+
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
+  uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  pagealloc_sum4(first / VS_CHUNK_PAGES);
+  pagealloc_update(first, first);
+  return taken;
+}
+
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
+  pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  if (first < vs_pages.search) vs_pages.search = first;
+  if (pages != clean) pagealloc_mark_idle(first / VS_CHUNK_PAGES);
+  pagealloc_sum4(first / VS_CHUNK_PAGES);
+  pagealloc_update(first, first);
 }
 
 /* ---- pages to give back ---- */
@@ -725,7 +756,7 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
   /*@ loop invariant bound: i <= vs_pages.nblocks;
       loop invariant below: \forall integer j; 0 <= j < i ==> vs_pages.number[j] * 32768 < end;
       loop invariant none: \forall integer j, k; i <= j < vs_pages.nblocks ==> 0 <= k < 64 ==>
-        64 * vs_pages.number[j] + k < end / 512 ==> !ChunkIdle(vs_pages.number[j], k);
+        64 * vs_pages.number[j] + k < end / 512 ==> !BlockIdle(vs_pages.number[j], k);
       loop assigns i;
       loop variant i;
   */
@@ -735,68 +766,22 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
     uint32_t k = pagealloc_top(vs_pages.block[number]->idle, (end - base) / VS_CHUNK_PAGES);
     //@ assert chunks: (end - base) / 512 == end / 512 - 64 * number;
     /*@ assert here: \forall integer c; 0 <= c < 64 ==> 64 * number + c < end / 512 ==> k == 64 || k < c ==>
-          !ChunkIdle(number, c); */
+          !BlockIdle(number, c); */
     /*@ assert listed: \forall integer m; number < m < 1048576 ==> HasBlock(m) ==>
           \exists integer j; i <= j < vs_pages.nblocks && vs_pages.number[j] == m; */
     /*@ assert above: \forall integer m, c; number < m < 1048576 ==> 0 <= c < 64 ==> 64 * m + c < end / 512 ==>
-          !ChunkIdle(m, c); */
+          !BlockIdle(m, c); */
     if (k < VS_BLOCK_CHUNKS) return base + (uint64_t)k * VS_CHUNK_PAGES;
   }
   return VS_NO_PAGE;
 }
 
-/* The free and dirty pages of chunk i become cold. */
-/*@ requires bound: i < 67108864;
-    requires block: HasBlock(i / 64);
-    requires inv: BlocksInv && ChunksInv;
-    terminates \true;
-    assigns vs_pages.block[i / 64]->chunk[i % 64].cold[0 .. 7];
-    ensures inv: ChunksInv;
-    ensures cold: \forall integer p; 512 * i <= p < 512 * i + 512 ==>
-      (MapBit(&vs_pages.block[i / 64]->chunk[i % 64].cold[0], p - 512 * i) <==> PageFree(p) && PageDirty(p));
-    ensures free: FreeSame{Pre,Here}(0, 34359738368);
-    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-*/
-static void pagealloc_age_chunk(uint64_t i) {
-  struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
-  pagechunk_age(c);
-  //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
-  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
-        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
-  /*@ assert words: \forall integer w; 0 <= w < 8 ==>
-        c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre) &&
-        c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre); */
-  /*@ assert there: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        ChunkOk(m, k); */
-  /*@ assert bits: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) && (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
-}
-
-/* Notes that chunk i has no pages to give back. */
-/*@ requires bound: i < 67108864;
-    requires block: HasBlock(i / 64);
-    requires inv: BlocksInv;
-    terminates \true;
-    assigns vs_pages.block[i / 64]->idle;
-    ensures idle: !ChunkIdle(i / 64, i % 64);
-    ensures other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-      (ChunkIdle{Pre}(m, k) <==> ChunkIdle(m, k));
-    ensures same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
-*/
-static void pagealloc_clear_idle(uint64_t i) {
-  struct page_block *b = vs_pages.block[i / VS_BLOCK_CHUNKS];
-  b->idle = bits_clear(b->idle, (uint32_t)(i % VS_BLOCK_CHUNKS));
-}
-
-void pagealloc_age(uint64_t page, uint32_t min) {
-  uint64_t i = page / VS_CHUNK_PAGES;
-  //@ assert block: i / 64 == page / 32768 && HasBlock(i / 64);
-  pagealloc_age_chunk(i);
-  //@ assert inv: PagesInv;
-  //@ ghost Aged: ;
-  if (pagechunk_find(pagealloc_chunk(page)->cold, min) != VS_CHUNK_PAGES) return;
-  pagealloc_clear_idle(i);
-  //@ assert free: FreeSame{Aged,Here}(0, 34359738368);
-  //@ assert dirty: DirtySame{Aged,Here}(0, 34359738368);
+void pagealloc_not_idle(uint64_t page) {
+  struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
+  b->idle = bits_clear(b->idle, (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS));
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
 }

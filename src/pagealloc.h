@@ -49,7 +49,7 @@
 struct page_block {
   uint64_t level3[8];
   uint64_t level4[VS_BLOCK_CHUNKS];
-  uint64_t idle; /* bit k: chunk k may have pages to give back */
+  uint64_t idle; /* bit k: chunk k may have free and dirty pages */
   struct page_chunk chunk[VS_BLOCK_CHUNKS];
 };
 
@@ -78,7 +78,7 @@ extern struct page_alloc vs_pages __attribute__((visibility("hidden")));
     ensures sums: \result != \null ==> (\forall integer i; 0 <= i < 64 ==> \result->level4[i] == 0) &&
       (\forall integer i; 0 <= i < 8 ==> \result->level3[i] == 0);
     ensures bits: \result != \null ==> \forall integer i, w; 0 <= i < 64 ==> 0 <= w < 8 ==>
-      \result->chunk[i].free[w] == 0 && \result->chunk[i].dirty[w] == 0 && \result->chunk[i].cold[w] == 0;
+      \result->chunk[i].free[w] == 0 && \result->chunk[i].dirty[w] == 0;
     ensures idle: \result != \null ==> \result->idle == 0;
 */
 #ifdef __FRAMAC__
@@ -167,8 +167,6 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit);
     requires free: RunFree(first, first + npages);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].cold[0 .. 7],
       vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
       vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
@@ -202,35 +200,95 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
     ensures above: FreeSame{Pre,Here}(first + npages, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
     ensures idle: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==>
-      first / 512 <= 64 * n + c <= (first + npages - 1) / 512 ==> ChunkIdle(n, c);
+      first / 512 <= 64 * n + c <= (first + npages - 1) / 512 ==> BlockIdle(n, c);
 */
 void pagealloc_put(uint64_t first, uint64_t npages);
 
-/* The first page of the highest chunk below page end that may have pages to give back, or VS_NO_PAGE. */
+/* Returns the pages [first, first + npages), which are in use and whose memory was given back to the system. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: PagesInv;
+    requires there: HaveBlocks(first, first + npages - 1);
+    requires end: first + npages <= vs_pages.end0 * 2097152;
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
+      vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
+      vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
+    ensures inv: PagesInv;
+    ensures set: RunFree(first, first + npages);
+    ensures clean: \forall integer p; first <= p < first + npages ==> !PageDirty(p);
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + npages, 34359738368) &&
+      DirtySame{Pre,Here}(first + npages, 34359738368);
+*/
+void pagealloc_put_clean(uint64_t first, uint64_t npages);
+
+/* Takes the free pages among the given ones of the group of 64 that starts at page first: which they are, and in *clean
+ * which of them are not dirty. Bit k is page first + k. */
+/*@ requires bound: first < 34359738368 && first % 64 == 0;
+    requires valid: \valid(clean);
+    requires inv: PagesInv;
+    requires block: HasBlock(first / 32768);
+    terminates \true;
+    assigns vs_pages.block[first / 32768]->chunk[first / 512 % 64].free[0 .. 7],
+      vs_pages.block[first / 32768]->chunk[first / 512 % 64].dirty[0 .. 7],
+      vs_pages.block[first / 32768]->level4[0 .. 63], vs_pages.block[first / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768], vs_pages.level1[first / 262144], vs_pages.level0[first / 2097152], *clean;
+    ensures inv: PagesInv;
+    ensures taken: \forall integer k; 0 <= k < 64 ==> (Bit(\result, k) <==> Bit(pages, k) && PageFree{Pre}(first + k));
+    ensures clean: \forall integer k; 0 <= k < 64 ==>
+      (Bit(*clean, k) <==> Bit(\result, k) && !PageDirty{Pre}(first + k));
+    ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) && !Bit(pages, k));
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+*/
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean);
+
+/* Returns the given pages of the group of 64 that starts at page first, which are in use. Those in clean were not touched
+ * since pagealloc_take_group called them clean. */
+/*@ requires bound: first < 34359738368 && first % 64 == 0;
+    requires inv: PagesInv;
+    requires block: HasBlock(first / 32768);
+    requires end: first < vs_pages.end0 * 2097152;
+    requires used: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> !PageFree(first + k);
+    requires clean: \forall integer k; 0 <= k < 64 ==> Bit(clean, k) ==> Bit(pages, k);
+    terminates \true;
+    assigns vs_pages.block[first / 32768]->chunk[first / 512 % 64].free[0 .. 7],
+      vs_pages.block[first / 32768]->chunk[first / 512 % 64].dirty[0 .. 7], vs_pages.block[first / 32768]->idle,
+      vs_pages.block[first / 32768]->level4[0 .. 63], vs_pages.block[first / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768], vs_pages.level1[first / 262144], vs_pages.level0[first / 2097152], vs_pages.search;
+    ensures inv: PagesInv;
+    ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) || Bit(pages, k));
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+*/
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean);
+
+/* The first page of the highest chunk below page end that may have free and dirty pages, or VS_NO_PAGE. */
 /*@ requires bound: end <= 34359738368;
     requires inv: BlocksInv && ListInv;
     terminates \true;
     assigns \nothing;
     ensures bound: \result == 34359738368 || (\result % 512 == 0 && \result + 512 <= end);
-    ensures idle: \result < 34359738368 ==> ChunkIdle(\result / 32768, \result / 512 % 64);
+    ensures idle: \result < 34359738368 ==> BlockIdle(\result / 32768, \result / 512 % 64);
     ensures highest: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==> 64 * n + c < end / 512 ==>
-      \result == 34359738368 || \result / 512 < 64 * n + c ==> !ChunkIdle(n, c);
+      \result == 34359738368 || \result / 512 < 64 * n + c ==> !BlockIdle(n, c);
 */
 uint64_t pagealloc_idle_chunk(uint64_t end);
 
-/* A tick of the scavenger for the chunk that starts at page: its free and dirty pages become cold. It counts as idle
- * until it has no min of them in a row. */
-/*@ requires bound: page < 34359738368 && 1 <= min <= 512;
+/* Notes that the chunk that starts at page has no free and dirty pages. */
+/*@ requires bound: page < 34359738368;
     requires inv: PagesInv;
     requires block: HasBlock(page / 32768);
     terminates \true;
-    assigns vs_pages.block[page / 32768]->chunk[page / 512 % 64].cold[0 .. 7], vs_pages.block[page / 32768]->idle;
+    assigns vs_pages.block[page / 32768]->idle;
     ensures inv: PagesInv;
-    ensures free: FreeSame{Pre,Here}(0, 34359738368);
-    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
-    ensures idle: ChunkIdle(page / 32768, page / 512 % 64) ==> \exists integer q; page / 512 * 512 <= q &&
-      q + min <= page / 512 * 512 + 512 && \forall integer p; q <= p < q + min ==> PageFree(p) && PageDirty(p);
+    ensures idle: !BlockIdle(page / 32768, page / 512 % 64);
+    ensures same: ChunksSame{Pre,Here};
 */
-void pagealloc_age(uint64_t page, uint32_t min);
+void pagealloc_not_idle(uint64_t page);
 
 #endif
