@@ -27,46 +27,7 @@
 #include <stdint.h>
 
 #include "os.h"
-#include "pagechunk.h"
-
-/* The pages of the address space; as the number of a page, none. */
-#define VS_NO_PAGE 34359738368u
-
-/* Entries of the levels that are complete; level 2 has as many entries as there can be blocks. */
-#define VS_LEVEL0 16384u
-#define VS_LEVEL1 131072u
-#define VS_LEVEL2 1048576u
-
-/* Pages of an entry of each level. */
-#define VS_LEVEL0_PAGES 2097152u
-#define VS_LEVEL1_PAGES 262144u
-#define VS_LEVEL2_PAGES 32768u
-#define VS_LEVEL3_PAGES 4096u
-
-#define VS_BLOCK_CHUNKS 64u
-
-/* 256 MiB of address space: what is below an entry of level 2. */
-struct page_block {
-  uint64_t level3[8];
-  uint64_t level4[VS_BLOCK_CHUNKS];
-  uint64_t idle; /* bit k: chunk k may have free and dirty pages */
-  struct page_chunk chunk[VS_BLOCK_CHUNKS];
-};
-
-struct page_alloc {
-  uint64_t level0[VS_LEVEL0];
-  uint64_t level1[VS_LEVEL1];
-  uint64_t level2[VS_LEVEL2];
-  struct page_block *block[VS_LEVEL2];
-  uint32_t number[VS_LEVEL2]; /* the numbers of the blocks, ascending */
-  uint32_t nblocks;
-  uint32_t end0;              /* level 0 is zero from this entry on */
-  uint64_t search;            /* no page below is free */
-};
-
-extern struct page_alloc vs_pages __attribute__((visibility("hidden")));
-
-#include "../spec/pagealloc.acsl"
+#include "pagetree.h"
 
 /* A fresh block, all zeros, or NULL if the system refused: os_metadata for the type, because a cast from void is
  * beyond the proof (T-04). */
