@@ -58,8 +58,8 @@ static void pagealloc_sum4(uint64_t i) {
  * page. The address of vs_pages in the contract tells WP that they may lie in it. */
 /*@ requires valid: \valid_read(level + (first .. first + 7)) && \valid_read(&vs_pages);
     requires range: 1 <= capacity <= 262144;
-    requires below: \forall integer j, p; first <= j < first + 8 ==> p == page + (j - first) * capacity ==>
-      SumAt(level, j, p, capacity);
+    requires below: \forall integer j; first <= j < first + 8 ==>
+      SumOf(level[j], page + (j - first) * capacity, capacity);
     terminates \true;
     assigns \nothing;
     ensures sum: SumOf(\result, page, 8 * capacity);
@@ -67,8 +67,10 @@ static void pagealloc_sum4(uint64_t i) {
 static uint64_t pagealloc_merge(const uint64_t *level, uint64_t first, uint32_t capacity)
 /*@ ghost (uint64_t page) */
 {
-  //@ assert sums: SumsOf(level + first, page, capacity, 8);
   //@ assert fits: \forall integer j; first <= j < first + 8 ==> SumFits(level[j], capacity);
+  /*@ assert at: \forall integer j, p; first <= j < first + 8 ==> p == page + (j - first) * capacity ==>
+        SumAt(level, j, p, capacity); */
+  //@ assert sums: SumsOf(level + first, page, capacity, 8);
   return pagesum_merge(&level[first], capacity);
 }
 
