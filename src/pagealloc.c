@@ -90,6 +90,9 @@ static uint64_t pagealloc_merge(const uint64_t *level, uint64_t first, uint32_t 
 static void pagealloc_sum3(uint64_t i) {
   struct page_block *b = vs_pages.block[i / VS_SUM_CHILDREN];
   uint64_t c = i % VS_SUM_CHILDREN;
+  //@ assert index: i == 8 * (i / 8) + c && 0 <= c < 8 && 0 <= i / 8 < 1048576;
+  /*@ assert below: \forall integer j; 8 * c <= j < 8 * c + 8 ==>
+        SumOf(b->level4[j], 4096 * i + (j - 8 * c) * 512, 512); */
   uint64_t sum = pagealloc_merge(b->level4, c * VS_SUM_CHILDREN, VS_CHUNK_PAGES) /*@ ghost (i * VS_LEVEL3_PAGES) */;
   b->level3[c] = sum;
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
