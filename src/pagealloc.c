@@ -184,6 +184,9 @@ static void pagealloc_update2(uint64_t first, uint64_t last) {
   for (uint64_t i = first / VS_LEVEL2_PAGES; i <= last / VS_LEVEL2_PAGES; i++) {
     vs_pages.level2[i] = pagealloc_sum2(i);
     //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert here: SumOf(vs_pages.level2[i], 32768 * i, 32768);
+    /*@ assert rest: \forall integer j, p; 0 <= j < 1048576 ==> j != i ==> p == 32768 * j ==>
+          p + 32768 <= 32768 * i || last < p ==> SumOf(vs_pages.level2[j], p, 32768); */
     //@ assert done: Level2But(32768 * (i + 1), last);
   }
 }
@@ -206,6 +209,9 @@ static void pagealloc_update1(uint64_t first, uint64_t last) {
   for (uint64_t i = first / VS_LEVEL1_PAGES; i <= last / VS_LEVEL1_PAGES; i++) {
     vs_pages.level1[i] = pagealloc_sum1(i);
     //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert here: SumOf(vs_pages.level1[i], 262144 * i, 262144);
+    /*@ assert rest: \forall integer j, p; 0 <= j < 131072 ==> j != i ==> p == 262144 * j ==>
+          p + 262144 <= 262144 * i || last < p ==> SumOf(vs_pages.level1[j], p, 262144); */
     //@ assert done: Level1But(262144 * (i + 1), last);
   }
 }
@@ -228,6 +234,9 @@ static void pagealloc_update0(uint64_t first, uint64_t last) {
   for (uint64_t i = first / VS_LEVEL0_PAGES; i <= last / VS_LEVEL0_PAGES; i++) {
     vs_pages.level0[i] = pagealloc_sum0(i);
     //@ assert free: FreeSame{LoopCurrent,Here}(0, 34359738368);
+    //@ assert here: SumOf(vs_pages.level0[i], 2097152 * i, 2097152);
+    /*@ assert rest: \forall integer j, p; 0 <= j < 16384 ==> j != i ==> p == 2097152 * j ==>
+          p + 2097152 <= 2097152 * i || last < p ==> SumOf(vs_pages.level0[j], p, 2097152); */
     //@ assert done: Level0But(2097152 * (i + 1), last);
   }
 }
@@ -459,7 +468,7 @@ struct page_place {
     ensures none: \result.done ==> \result.page == 34359738368 ==> Longest(npages - 1, page, page + count * capacity);
     ensures inside: !\result.done ==> page <= \result.page && \result.page + capacity <= page + count * capacity &&
       (\result.page - page) % capacity == 0 &&
-      HasRun(npages, \result.page, \result.page + capacity) && NoRun(npages, \result.page);
+      !Longest(npages - 1, \result.page, \result.page + capacity) && NoRun(npages, \result.page);
 */
 static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uint32_t capacity, uint64_t npages,
                                         uint64_t page) {
@@ -473,6 +482,7 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   place.page = page + (uint64_t)i * capacity;
   place.done = before + pagesum_start(sum[i]) >= npages;
   //@ assert sum: SumOf{Pre}(\at(sum[\at(i, Here)], Pre), page + i * capacity, capacity);
+  //@ assert inside: !place.done ==> !Longest{Pre}(npages - 1, place.page, place.page + capacity);
   //@ assert rest: !place.done ==> NoRun{Pre}(npages, place.page);
   if (place.done) place.page -= before;
   return place;
@@ -481,7 +491,7 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
 /* The lowest run of npages pages, which lies in the block that starts at page. */
 /*@ requires bound: page < 34359738368 && page % 32768 == 0 && 1 <= npages;
     requires inv: BlocksInv && Level4Inv && Level3Inv;
-    requires inside: HasRun(npages, page, page + 32768);
+    requires inside: !Longest(npages - 1, page, page + 32768);
     requires lowest: NoRun(npages, page);
     terminates \true;
     assigns \nothing;
@@ -499,8 +509,10 @@ static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
   //@ assert sums4: SumsOf(&b->level4[chunk], at.page, 512, 8);
   at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
   if (at.done) return at.page;
-  //@ assert chunk: at.page == 512 * (at.page / 512) && at.page / 512 / 64 == page / 32768;
+  //@ assert chunk: at.page == 32768 * (at.page / 32768) + 512 * (at.page / 512 % 64) && HasBlock(at.page / 32768);
   uint32_t p = pagechunk_find(pagealloc_chunk(at.page)->free, (uint32_t)npages);
+  /*@ assert runs: \forall integer i, j; at.page <= i ==> i + npages <= j ==> j <= at.page + 512 ==> RunFree(i, j) ==>
+        MapRun(&vs_pages.block[at.page / 32768]->chunk[at.page / 512 % 64].free[0], i - at.page, npages); */
   //@ assert found: p < 512;
   //@ assert first: \forall integer q; at.page <= q < at.page + p ==> !RunFree(q, q + npages);
   return at.page + p;
