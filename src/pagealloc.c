@@ -380,6 +380,8 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
         m != i / 64 || k != i % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
         (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  /*@ assert bit: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->free[0], q) <==>
+        (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q))); */
   /*@ assert mine: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
         (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q)); */
   /*@ assert bits: \forall integer q; 0 <= q < 512 ==>
@@ -615,6 +617,10 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
   /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
         m != i / 64 || k != i % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
         (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  /*@ assert bit: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->free[0], q) <==>
+        (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q))); */
+  /*@ assert bit_dirty: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->dirty[0], q) <==>
+        (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q))); */
   /*@ assert mine: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
         (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q)); */
   /*@ assert bits: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
