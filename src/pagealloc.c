@@ -455,6 +455,12 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
 static void pagealloc_set_free(uint64_t first, uint64_t end) {
   pagealloc_set_pages(first, end);
   if (first < vs_pages.search) vs_pages.search = first;
+  //@ assert blocks: BlocksSame{Pre,Here} && BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  //@ assert set: RunFree(first, end);
+  //@ assert below: FreeSame{Pre,Here}(0, first);
+  //@ assert above: FreeSame{Pre,Here}(end, 34359738368);
+  //@ assert same: DirtySame{Pre,Here}(0, 34359738368);
+  //@ assert lists: SearchInv && EndInv && ListInv;
   //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Set: ;
   pagealloc_update(first, end - 1);
@@ -465,6 +471,10 @@ void pagealloc_grow(uint64_t first, uint64_t npages) {
   uint32_t end0 = (uint32_t)((first + npages - 1) / VS_LEVEL0_PAGES + 1);
   if (vs_pages.end0 == 0) vs_pages.search = first;
   if (end0 > vs_pages.end0) vs_pages.end0 = end0;
+  //@ assert blocks: BlocksInv && ListInv;
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert low: Level4Inv && Level3Inv;
+  //@ assert high: Level2Inv && Level1Inv && Level0Inv;
   pagealloc_set_free(first, first + npages);
 }
 
@@ -490,7 +500,7 @@ struct page_place {
       RunFree(\result.page, \result.page + npages) && NoRun(npages, \result.page);
     ensures none: \result.done ==> \result.page == 34359738368 ==> Longest(npages - 1, page, page + count * capacity);
     ensures inside: !\result.done ==> page <= \result.page && \result.page + capacity <= page + count * capacity &&
-      (\result.page - page) % capacity == 0 &&
+      (\exists integer k; EntryAt(k, count, capacity, \result.page - page)) &&
       !Longest(npages - 1, \result.page, \result.page + capacity) && NoRun(npages, \result.page);
 */
 static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uint32_t capacity, uint64_t npages,
@@ -498,16 +508,20 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   uint64_t before = 0;
   uint32_t i = pagesum_scan(sum, count, capacity, npages, &before);
   struct page_place place = {.page = VS_NO_PAGE, .done = true};
+  //@ assert prefix: SumsOf{Pre}(sum, page, capacity, i);
   //@ assert end: EndOf{Pre}(before, page, page + i * capacity);
   //@ assert longest: Longest{Pre}(npages - 1, page, page + i * capacity);
   if (i == count) return place;
   //@ assert area: i * capacity + capacity <= count * capacity;
+  //@ assert entry: EntryAt(i, count, capacity, i * capacity);
   place.page = page + (uint64_t)i * capacity;
   place.done = before + pagesum_start(sum[i]) >= npages;
   //@ assert sum: SumOf{Pre}(\at(sum[\at(i, Here)], Pre), page + i * capacity, capacity);
   //@ assert inside: !place.done ==> !Longest{Pre}(npages - 1, place.page, place.page + capacity);
   //@ assert rest: !place.done ==> NoRun{Pre}(npages, place.page);
   if (place.done) place.page -= before;
+  //@ assert lowest: place.done ==> NoRun{Pre}(npages, place.page);
+  //@ assert run: place.done ==> RunFree{Pre}(place.page, place.page + npages);
   return place;
 }
 
@@ -688,6 +702,11 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
   uint64_t end = first + npages;
   uint64_t dirty = pagealloc_take_pages(first, end);
   if (first == vs_pages.search) vs_pages.search = end;
+  //@ assert blocks: BlocksSame{Pre,Here} && BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  //@ assert taken: PagesTaken(first, end);
+  //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+  //@ assert above: FreeSame{Pre,Here}(end, 34359738368) && DirtySame{Pre,Here}(end, 34359738368);
+  //@ assert lists: SearchInv && EndInv && ListInv;
   //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Taken: ;
   pagealloc_update(first, end - 1);
