@@ -543,6 +543,8 @@ static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
   if (at.done) return at.page;
   //@ assert aligned: at.page % 4096 == 0 && at.page / 32768 == page / 32768;
   uint64_t chunk = at.page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS;
+  /*@ assert at4: \forall integer j, p; chunk <= j < chunk + 8 ==> p == at.page + (j - chunk) * 512 ==>
+        SumAt(&b->level4[0], j, p, 512); */
   //@ assert sums4: SumsOf(&b->level4[chunk], at.page, 512, 8);
   at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
   if (at.done) return at.page;
@@ -558,16 +560,23 @@ static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
 uint64_t pagealloc_find(uint64_t npages) {
   uint32_t first = (uint32_t)(vs_pages.search / VS_LEVEL0_PAGES);
   //@ assert lowest: NoRun(npages, first * 2097152);
+  //@ assert empty: first >= vs_pages.end0 ==> \forall integer p; 0 <= p < 34359738368 ==> !PageFree(p);
   if (first >= vs_pages.end0) return VS_NO_PAGE;
+  /*@ assert at0: \forall integer j, p; first <= j < first + (vs_pages.end0 - first) ==>
+        p == first * 2097152 + (j - first) * 2097152 ==> SumAt(&vs_pages.level0[0], j, p, 2097152); */
   //@ assert sums0: SumsOf(&vs_pages.level0[first], first * 2097152, 2097152, vs_pages.end0 - first);
   struct page_place at = pagealloc_step(&vs_pages.level0[first], vs_pages.end0 - first, VS_LEVEL0_PAGES, npages,
                                         (uint64_t)first * VS_LEVEL0_PAGES);
   if (at.done) return at.page;
   //@ assert aligned0: at.page % 2097152 == 0 && at.page < 34359738368;
+  /*@ assert at1: \forall integer j, p; at.page / 262144 <= j < at.page / 262144 + 8 ==>
+        p == at.page + (j - at.page / 262144) * 262144 ==> SumAt(&vs_pages.level1[0], j, p, 262144); */
   //@ assert sums1: SumsOf(&vs_pages.level1[at.page / 262144], at.page, 262144, 8);
   at = pagealloc_step(&vs_pages.level1[at.page / VS_LEVEL1_PAGES], VS_SUM_CHILDREN, VS_LEVEL1_PAGES, npages, at.page);
   if (at.done) return at.page;
   //@ assert aligned1: at.page % 262144 == 0 && at.page < 34359738368;
+  /*@ assert at2: \forall integer j, p; at.page / 32768 <= j < at.page / 32768 + 8 ==>
+        p == at.page + (j - at.page / 32768) * 32768 ==> SumAt(&vs_pages.level2[0], j, p, 32768); */
   //@ assert sums2: SumsOf(&vs_pages.level2[at.page / 32768], at.page, 32768, 8);
   at = pagealloc_step(&vs_pages.level2[at.page / VS_LEVEL2_PAGES], VS_SUM_CHILDREN, VS_LEVEL2_PAGES, npages, at.page);
   if (at.done) return at.page;
