@@ -16,6 +16,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2 + 1, NONE = SLOTS };
 #define BASE (VS_ARENA_SIZE + VS_PAGE_SIZE)
@@ -43,13 +44,18 @@ void *os_metadata(size_t size) {
   struct mcache *c = &mcaches[metadata_used++];
   return size == sizeof *c && metadata_used <= N_MCACHES ? c : NULL;
 }
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   (void)spanclass;
   (void)ctl;
+  (void)cache;
   return NULL;
 }
 void mheap_free(struct mspan *s) {
   (void)s;
+  unexpected("page-heap-called");
+}
+void mheap_flush(struct mheap_cache *cache) {
+  (void)cache;
   unexpected("page-heap-called");
 }
 uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
@@ -62,6 +68,8 @@ bool mheap_free_large(struct mspan *s) {
   (void)s;
   unexpected("page-heap-called");
 }
+void scavenge_assist(void) {}
+uint64_t scavenge_trim(void) { unexpected("page-heap-called"); }
 bool mheap_is_dirty(uintptr_t addr) {
   (void)addr;
   unexpected("page-heap-called");

@@ -5,6 +5,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 /* A block is moved when it shrinks to less than half; below this many bytes it never is. */
 #define MIN_SHRINK 64u
@@ -13,12 +14,15 @@ uintptr_t heap_alloc_refill(uint32_t sizeclass) {
   struct mspan *s;
   uint32_t slot;
   if (!mcache_alloc_slow(&vs_default_heap, heap_spanclass(sizeclass), &s, &slot)) return 0;
+  scavenge_assist();
   return mspan_slot(s, slot);
 }
 
 uintptr_t heap_alloc_large(size_t size, size_t align, bool *zeroed) {
   if (size > VS_MAX_SIZE || align > VS_MAX_SIZE) return 0;
-  return mheap_alloc_large(size, align, zeroed);
+  uintptr_t p = mheap_alloc_large(size, align, zeroed);
+  scavenge_assist();
+  return p;
 }
 
 /* This thread's mcache of a further heap. */
@@ -39,10 +43,20 @@ uintptr_t heap_alloc_further(struct vs_heap *h, size_t size, bool *zeroed) {
   struct mspan *s = heap_mcache(h)->alloc[spanclass];
   if (s->alloc_cache != 0)
     slot = mspan_take(s);
-  else if (!mcache_alloc_slow(h, spanclass, &s, &slot))
+  else if (mcache_alloc_slow(h, spanclass, &s, &slot))
+    scavenge_assist();
+  else
     return 0;
   *zeroed = s->needzero == 0;
   return mspan_slot(s, slot);
+}
+
+uintptr_t heap_alloc_aligned(size_t size, size_t align) {
+  bool zeroed = false;
+  if (size > VS_MAX_SMALL_SIZE || align > VS_PAGE_SIZE) return heap_alloc_large(size, align, &zeroed);
+  uint32_t sizeclass = sizeclass_of16(size);
+  while (sizeclass < VS_NUM_SIZE_CLASSES && vs_class_size[sizeclass] % align != 0) sizeclass++;
+  return heap_alloc_class(sizeclass);
 }
 
 static _Noreturn void heap_report(enum vs_fault fault, const struct mspan *s, uintptr_t p,
@@ -102,6 +116,7 @@ static void heap_free_full(struct mcache *c, struct mspan *s, uintptr_t p, const
 static void heap_free_large(struct mspan *s, uintptr_t p, const char *function) {
   if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
   if (!mheap_free_large(s)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
+  scavenge_assist();
 }
 
 /* A large span of a further manual heap: its word tells whose it is. */
@@ -109,6 +124,7 @@ static void heap_free_large_further(const struct vs_heap *h, struct mspan *s, ui
   if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
   if (!ownership_end_further_large(s, h->owner)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
   (void)mheap_free_large(s);
+  scavenge_assist();
 }
 
 /* Frees a block of a small span that this thread's mcache c of its heap need not own. */

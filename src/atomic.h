@@ -59,6 +59,12 @@ void vs_store_release_u64(uint64_t *p, uint64_t v);
     ensures exact: *p == v && \result == \old(*p); */
 uint64_t vs_exchange_u64(uint64_t *p, uint64_t v);
 
+/*@ requires valid: \valid(p);
+    terminates \true;
+    assigns *p \from v;
+    ensures exact: *p == v; */
+void vs_store_release_ptr(struct mspan **p, struct mspan *v);
+
 /*@ requires valid: \valid_read(p);
     terminates \true;
     assigns \nothing;
@@ -130,6 +136,9 @@ static inline bool vs_cas_u64(uint64_t *p, uint64_t expected, uint64_t desired) 
 }
 static inline struct mspan *vs_load_ptr(struct mspan *const *p) {
   return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+static inline void vs_store_release_ptr(struct mspan **p, struct mspan *v) {
+  __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
 static inline struct mspan *vs_exchange_ptr(struct mspan **p, struct mspan *v) {
   return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);

@@ -3,10 +3,12 @@
 #include "cycle.h"
 
 #include "arena.h"
+#include "debt.h"
 #include "mcache.h"
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 #include "sweep.h"
 
 /* Unswept spans that an allocation tries before it takes a fresh one, and that it sweeps for whole ones to come back. */
@@ -14,9 +16,6 @@
 
 /* What cycle_sweep_one returns when there was nothing to sweep. */
 #define NOTHING UINT64_MAX
-
-/* Largest number of pages in the arithmetic of the debt. */
-#define MAX_PAGES 0xffffffffu
 
 static uint64_t counter_add(uint64_t *counter, uint64_t change) {
   uint64_t old = vs_load_relaxed_u64(counter);
@@ -96,7 +95,7 @@ void cycle_finish_sweep(struct vs_heap *h) {
 static void cycle_pay(struct vs_heap *h, uint64_t npages) {
   if (h->allowance == 0 || sweep_done(&h->tickets)) return;
   uint64_t allocated = counter_add(&h->allocated_pages, npages);
-  uint64_t target = sweep_target(h->turn_pages, allocated, h->allowance);
+  uint64_t target = debt_target(h->turn_pages, allocated, h->allowance);
   while (vs_load_relaxed_u64(&h->swept_pages) < target && cycle_sweep_step(h)) continue;
 }
 
@@ -141,15 +140,34 @@ static struct mspan *cycle_cached_span(struct vs_heap *h, uint32_t spanclass) {
   return s;
 }
 
+/* Makes an atomic word at least, or at most, n. */
+static void keep_most(uint64_t *word, uint64_t n) {
+  uint64_t old = vs_load_relaxed_u64(word);
+  while (n > old && !vs_cas_u64(word, old, n)) old = vs_load_relaxed_u64(word);
+}
+static void keep_least(uint64_t *word, uint64_t n) {
+  uint64_t old = vs_load_relaxed_u64(word);
+  while (n < old && !vs_cas_u64(word, old, n)) old = vs_load_relaxed_u64(word);
+}
+
+/* A span has become the heap's, and nobody has an address in it: for the count of pages, and for what lookup knows. */
+static void cycle_note_span(struct vs_heap *h, const struct mspan *s) {
+  uint64_t last = s->base / VS_PAGE_SIZE + s->npages - 1;
+  (void)counter_add(&h->pages, s->npages);
+  keep_least(&h->low, s->base);
+  keep_most(&h->high, (last + 1) * VS_PAGE_SIZE);
+  keep_most(&h->crossed, last / VS_ARENA_PAGES - s->base / VS_ARENA_SIZE);
+}
+
 /* An owned span of a class with a slot to hand out; NULL if the system refused memory. */
-static struct mspan *cycle_span_for(struct vs_heap *h, uint32_t spanclass) {
+static struct mspan *cycle_span_for(struct vs_heap *h, struct mheap_cache *cache, uint32_t spanclass) {
   uint32_t npages = vs_class_pages[spanclass / 2];
   cycle_pay(h, npages);
   struct mspan *s = cycle_cached_span(h, spanclass);
   if (s) return s;
   cycle_reclaim(h, npages);
-  s = mheap_alloc(spanclass, spanctl_at(h->sweepgen, VS_D_OWNED, h->owner, false));
-  if (s) (void)counter_add(&h->pages, npages);
+  s = mheap_alloc(spanclass, spanctl_at(h->sweepgen, VS_D_OWNED, h->owner, false), cache);
+  if (s) cycle_note_span(h, s);
   return s;
 }
 
@@ -166,28 +184,20 @@ static struct mspan *cycle_refill(struct vs_heap *h, struct mcache *c, uint32_t 
     cycle_rest(h, s);
     s = &vs_empty_span;
   }
-  if (s == &vs_empty_span) s = cycle_span_for(h, spanclass);
+  if (s == &vs_empty_span) s = cycle_span_for(h, &c->pages, spanclass);
   if (!s) return 0;
   if (h->marking) cycle_blacken(s);
   c->alloc[spanclass] = s;
   return s;
 }
 
-static uintptr_t cycle_alloc_slow(struct vs_heap *h, uint32_t spanclass, bool *zeroed) {
+static uintptr_t cycle_alloc_small(struct vs_heap *h, uint32_t spanclass, bool *zeroed) {
   struct mcache *c = mcache_get(h);
   struct mspan *s = c ? cycle_refill(h, c, spanclass) : 0;
   uintptr_t p = s ? mspan_slot(s, mspan_take(s)) : 0;
   *zeroed = s && s->needzero == 0;
   mcache_done();
   return p;
-}
-
-/* So many arenas behind the one that a large span of h starts in can lie in it: lookup goes back as far. */
-static void cycle_note_crossing(struct vs_heap *h, const struct mspan *s) {
-  uint64_t last = s->base / VS_PAGE_SIZE + s->npages - 1;
-  uint64_t crossed = last / VS_ARENA_PAGES - s->base / VS_ARENA_SIZE;
-  uint64_t most = vs_load_relaxed_u64(&h->crossed);
-  while (crossed > most && !vs_cas_u64(&h->crossed, most, crossed)) most = vs_load_relaxed_u64(&h->crossed);
 }
 
 static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
@@ -200,21 +210,18 @@ static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, 
   s->spanclass = noscan;
   vs_store_relaxed_u64(&s->mark_bits[0], 1);
   (void)vs_exchange_u64(&s->remote_bits[0], h->marking);
-  (void)counter_add(&h->pages, npages);
-  cycle_note_crossing(h, s);
+  cycle_note_span(h, s);
   ownership_swept_large(s, h->sweepgen, h->owner);
   mcentral_push_swept(h, s, true);
   return p;
 }
 
-uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
-  if (size > VS_MAX_SMALL_SIZE) return cycle_alloc_large(h, size, noscan, zeroed);
-  uint32_t spanclass = sizeclass_of(size == 0 ? 1 : size) * 2 + noscan;
-  struct mcache *c = vs_tls_further[h->number];
-  if (VS_UNLIKELY(!c || c->alloc[spanclass]->alloc_cache == 0)) return cycle_alloc_slow(h, spanclass, zeroed);
-  struct mspan *s = c->alloc[spanclass];
-  *zeroed = s->needzero == 0;
-  return mspan_slot(s, mspan_take(s));
+uintptr_t cycle_alloc_slow(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
+  if (size > VS_MAX_SIZE) return 0;
+  uintptr_t p = size > VS_MAX_SMALL_SIZE ? cycle_alloc_large(h, size, noscan, zeroed)
+                                         : cycle_alloc_small(h, cycle_spanclass(size, noscan), zeroed);
+  scavenge_assist();
+  return p;
 }
 
 /* --- marking ----------------------------------------------------------------------------------------- */
@@ -222,12 +229,13 @@ uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed)
 /* The head of a page. Any address: pages that are no live block's may change hands at the same time. */
 static struct mspan *cycle_head(uint64_t arena, uint32_t page) {
   struct heap_arena *a = arena < VS_ARENA_COUNT ? __atomic_load_n(&vs_arena_map[arena], __ATOMIC_ACQUIRE) : 0;
-  return a ? __atomic_load_n(&a->head[page], __ATOMIC_ACQUIRE) : &vs_empty_span;
+  return a ? vs_load_ptr(&a->head[page]) : &vs_empty_span;
 }
 
 /* The span of heap h that an address lies in, or NULL. While h's objects are marked its spans stay its spans, so that one look
  * at the control word tells that the other fields may be read. */
 static struct mspan *cycle_span(const struct vs_heap *h, uintptr_t addr) {
+  if (addr < vs_load_relaxed_u64(&h->low) || addr >= vs_load_relaxed_u64(&h->high)) return 0;
   uint64_t arena = arena_number(addr);
   struct mspan *s = cycle_head(arena, arena_page(addr));
   uint64_t back = vs_load_relaxed_u64(&h->crossed);
@@ -246,24 +254,31 @@ static bool cycle_live(const struct mspan *s, uint32_t slot) {
   return slot < s->nelems && bits_test(vs_load_relaxed_u64(&s->mark_bits[slot / VS_WORD_BITS]), slot % VS_WORD_BITS);
 }
 
-bool cycle_mark(struct vs_heap *h, uintptr_t addr) {
+/* What is known of the object in a slot. */
+static void cycle_describe(const struct mspan *s, uint32_t slot, struct vs_object *object) {
+  bool large = s->elem_size == 0;
+  object->base = (void *)(large ? s->base : mspan_slot(s, slot));
+  object->size = large ? (size_t)s->npages * VS_PAGE_SIZE : s->elem_size;
+  object->noscan = s->spanclass % 2 != 0;
+}
+
+bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct vs_object *object) {
   struct mspan *s = cycle_span(h, addr);
   if (!s) return false;
   uint32_t slot = cycle_slot(s, addr);
   if (!cycle_live(s, slot)) return false;
   uint64_t *word = &s->remote_bits[slot / VS_WORD_BITS], bit = bits_one(slot % VS_WORD_BITS);
-  if ((vs_load_relaxed_u64(word) & bit) != 0) return false;
-  return (vs_fetch_or_u64(word, bit) & bit) == 0;
+  if ((vs_load_relaxed_u64(word) & bit) != 0 || (vs_fetch_or_u64(word, bit) & bit) != 0) return false;
+  if (object) cycle_describe(s, slot, object);
+  return true;
 }
 
-uintptr_t cycle_object(const struct vs_heap *h, uintptr_t addr, size_t *size, bool *noscan) {
+bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct vs_object *object) {
   struct mspan *s = cycle_span(h, addr);
-  if (!s) return 0;
-  uint32_t slot = cycle_slot(s, addr);
-  if (!cycle_live(s, slot)) return 0;
-  *noscan = s->spanclass % 2 != 0;
-  *size = s->elem_size == 0 ? (size_t)s->npages * VS_PAGE_SIZE : s->elem_size;
-  return s->elem_size == 0 ? s->base : mspan_slot(s, slot);
+  uint32_t slot = s ? cycle_slot(s, addr) : 0;
+  if (!s || !cycle_live(s, slot)) return false;
+  cycle_describe(s, slot, object);
+  return true;
 }
 
 /* Gives the active spans of every mcache of the heap to the central lists. No other thread is in a call on it. */
@@ -290,8 +305,8 @@ void cycle_end_mark(struct vs_heap *h, uint64_t allowance) {
   cycle_flush(h);
   h->marking = false;
   h->sweepgen = spanctl_add(h->sweepgen, 2); /* T2 */
-  h->turn_pages = at_most(h->pages, MAX_PAGES);
-  h->allowance = at_most(allowance, MAX_PAGES);
+  h->turn_pages = at_most(h->pages, VS_DEBT_MAX);
+  h->allowance = at_most(allowance, VS_DEBT_MAX);
   vs_store_relaxed_u64(&h->swept_pages, 0);
   vs_store_relaxed_u64(&h->allocated_pages, 0);
   vs_store_relaxed_u64(&h->sweep_cursor, 0);

@@ -29,18 +29,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "heap.h"
+#include "mcache.h"
+#include "verispan.h"
 
-/* A block of at least size bytes, at most VS_MAX_SIZE; 0 if the system refused memory. *zeroed: for a large block whether
- * it must read as zeros; then whether it does. Thread-safe. */
-uintptr_t cycle_alloc(struct vs_heap *h, size_t size, bool noscan, bool *zeroed);
+static inline uint32_t cycle_spanclass(size_t size, bool noscan) {
+  return sizeclass_of(size == 0 ? 1 : size) * 2u + noscan;
+}
 
-/* The object that an address, any address, lies in: its first address or 0, its size, and whether it holds no pointers. Any
- * thread while objects are marked; at other times when no other thread is in a call on the heap. */
-uintptr_t cycle_object(const struct vs_heap *h, uintptr_t addr, size_t *size, bool *noscan);
+/* This thread's active span of a class. While its cached word is not empty its slots are handed out without lock or call. */
+static inline struct mspan *cycle_active(const struct vs_heap *h, uint32_t spanclass) {
+  const struct mcache *c = vs_tls_further[h->number];
+  return VS_LIKELY(c != 0) ? c->alloc[spanclass] : &vs_empty_span;
+}
 
-/* Reaches the object that an address lies in, if any. Whether it was not reached before. Any thread, while marking. */
-bool cycle_mark(struct vs_heap *h, uintptr_t addr);
+/* A block of at least size bytes, when the active span has none cached or size is above VS_MAX_SMALL_SIZE; 0 if size is above
+ * VS_MAX_SIZE or the system refused memory. *zeroed: for a large block whether it must read as zeros; then whether it does.
+ * Thread-safe. */
+uintptr_t cycle_alloc_slow(struct vs_heap *h, size_t size, bool noscan, bool *zeroed);
+
+/* Whether an address, any address, lies in an object of the heap; and in which. Any thread while objects are marked; at other
+ * times when no other thread is in a call on the heap. */
+bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct vs_object *object);
+
+/* Reaches the object that an address lies in, if any. Whether it was not reached before; and which. Any thread, while marking. */
+bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct vs_object *object);
 
 /* The two ends of marking. allowance: pages within whose allocation the sweep will be finished; 0 if it has time until the
  * next cycle_begin_mark. */

@@ -38,10 +38,19 @@ struct vs_heap *heap_create(bool collected, uint32_t sweepgen) {
   h->marking = false;
   h->sweepgen = sweepgen;
   h->allowance = 0;
-  h->pages = 0;
+  h->low = UINT64_MAX;
+  h->high = 0;
   h->crossed = 0;
   h->tickets = VS_SWEEP_DRAINED;
   return h;
+}
+
+uint32_t heap_count(void) {
+  uint32_t n = 1;
+  lock_acquire(&vs_list_lock);
+  while (n < VS_MAX_HEAPS && vs_heaps[n]) n++;
+  lock_release(&vs_list_lock);
+  return n - 1;
 }
 
 bool heap_exists(const struct vs_heap *h) {
@@ -56,7 +65,7 @@ bool heap_exists(const struct vs_heap *h) {
 static struct mspan *heap_spans_of(const struct vs_heap *h, uint32_t arena, struct mspan *list) {
   const struct heap_arena *a = vs_arena_map[arena];
   for (uint32_t page = 0; a && page < VS_ARENA_PAGES; page++) {
-    struct mspan *s = a->head[page];
+    struct mspan *s = vs_load_ptr(&a->head[page]);
     uint32_t owner = spanctl_owner(vs_load_acquire_u64(&s->ctl));
     if (s == &vs_empty_span || mcache_heap(owner) != h) continue;
     if (s->base != (uintptr_t)arena * VS_ARENA_SIZE + (uintptr_t)page * VS_PAGE_SIZE) continue;
@@ -86,6 +95,7 @@ VS_LOCK_UNCHECKED static void heap_forget(struct vs_heap *h) VS_REQUIRES(vs_list
     }
     c->nqueued = 0;
     c->inbox = 0;
+    mheap_flush(&c->pages);
   }
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) {
     struct mcentral *c = &h->central[spc];
@@ -104,7 +114,7 @@ void heap_destroy(struct vs_heap *h) {
   }
   lock_acquire(&vs_list_lock);
   heap_forget(h);
-  h->marking = false;
+  h->pages = 0;
   h->in_use = false;
   lock_release(&vs_list_lock);
 }

@@ -44,6 +44,7 @@ struct vs_heap {
   uint64_t swept_pages;                              /* since the turn */
   uint64_t allocated_pages;                          /* of spans taken since the turn */
   uint64_t pages;                                    /* of the spans of a collected heap */
+  uint64_t low, high;                                /* its spans lie, and lay, between these addresses */
   uint64_t crossed;                                  /* most borders of arenas that a large span of it crosses */
   struct mcentral central[VS_NUM_SPAN_CLASSES];
   struct mcache *mcaches VS_GUARDED_BY(vs_list_lock); /* all of this heap, linked by heap_next */
@@ -63,6 +64,9 @@ struct vs_heap *heap_create(bool collected, uint32_t sweepgen) VS_EXCLUDES(vs_li
 
 /* Frees every span of a further heap; its number is free for the next. No other thread is in a call on it. */
 void heap_destroy(struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
+
+/* Further heaps ever made. */
+uint32_t heap_count(void) VS_EXCLUDES(vs_list_lock);
 
 /* Whether h is a further heap that was created and not destroyed. */
 bool heap_exists(const struct vs_heap *h) VS_EXCLUDES(vs_list_lock);

@@ -42,15 +42,36 @@ EXPORT void vs_heap_destroy(struct vs_heap *heap) {
   heap_destroy(heap);
 }
 
-EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
+/* Zeroes a block for size bytes. A small one without a call: every block has 8 bytes, and two stores may overlap. */
+static inline void *clear(uintptr_t p, size_t size) {
+  char *block = (char *)p;
+  if (size <= 8) return memset(block, 0, 8);
+  if (size <= 16) {
+    (void)memset(block + size - 8, 0, 8);
+    return memset(block, 0, 8);
+  }
+  if (size > 32) return memset(block, 0, size);
+  (void)memset(block + size - 16, 0, 16);
+  return memset(block, 0, 16);
+}
+
+static __attribute__((noinline)) void *allocate_slow(struct vs_heap *heap, size_t size, unsigned flags) {
   bool zeroed = (flags & VS_ZERO) != 0;
-  uintptr_t p = heap->collected ? cycle_alloc(heap, size, (flags & VS_NOSCAN) != 0, &zeroed)
+  uintptr_t p = heap->collected ? cycle_alloc_slow(heap, size, (flags & VS_NOSCAN) != 0, &zeroed)
                                 : heap_alloc_further(heap, size, &zeroed);
-  if (VS_UNLIKELY(p == 0)) {
+  if (p == 0) {
     errno = ENOMEM;
     return 0;
   }
-  return (flags & VS_ZERO) != 0 && !zeroed ? memset((void *)p, 0, size) : (void *)p;
+  return (flags & VS_ZERO) != 0 && !zeroed ? clear(p, size) : (void *)p;
+}
+
+EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
+  if (VS_UNLIKELY(size > VS_MAX_SMALL_SIZE || !heap->collected)) return allocate_slow(heap, size, flags);
+  struct mspan *s = cycle_active(heap, cycle_spanclass(size, (flags & VS_NOSCAN) != 0));
+  if (VS_UNLIKELY(s->alloc_cache == 0)) return allocate_slow(heap, size, flags);
+  uintptr_t p = mspan_slot(s, mspan_take(s));
+  return (flags & VS_ZERO) != 0 && s->needzero ? clear(p, size) : (void *)p;
 }
 
 EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
@@ -59,16 +80,13 @@ EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
   heap_free_further(heap, (uintptr_t)block, "vs_heap_free");
 }
 
-EXPORT bool vs_heap_object(struct vs_heap *heap, const void *p, void **base, size_t *size, bool *noscan) {
-  uintptr_t first = heap->collected ? cycle_object(heap, (uintptr_t)p, size, noscan) : 0;
-  if (first == 0) return false;
-  *base = (void *)first;
-  return true;
+EXPORT bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object) {
+  return heap->collected && cycle_object(heap, (uintptr_t)p, object);
 }
 
-EXPORT bool vs_heap_mark(struct vs_heap *heap, const void *p) {
+EXPORT bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object) {
   if (VS_UNLIKELY(!heap->marking)) misuse("vs_heap_mark", "no objects are being marked", p);
-  return cycle_mark(heap, (uintptr_t)p);
+  return cycle_mark(heap, (uintptr_t)p, object);
 }
 
 EXPORT void vs_heap_begin_mark(struct vs_heap *heap) {

@@ -7,6 +7,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 /* The tag of a thread that holds no mcache: no control word has it. */
 #define NO_TAG 0xffffffffu
@@ -112,7 +113,7 @@ static bool mcache_retire(struct mcache *c, struct mspan *s) {
   return false;
 }
 
-/* Gives the queued spans of a parked mcache to the central lists, the empty ones to the heap. */
+/* Gives the queued spans of a parked mcache to the central lists, the empty ones and its cached pages to the heap. */
 VS_REQUIRES(vs_list_lock) static void mcache_flush(struct mcache *c) {
   mcache_drain_inbox(c);
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES && c->nqueued > 0; spc++) {
@@ -125,6 +126,7 @@ VS_REQUIRES(vs_list_lock) static void mcache_flush(struct mcache *c) {
         mcentral_uncache_span(c->heap, s);
     }
   }
+  mheap_flush(&c->pages);
 }
 
 /* Before the heap grows: flushes some parked mcaches, in turn. */
@@ -146,7 +148,7 @@ static struct mspan *mcache_refill(struct mcache *c, uint32_t spanclass) {
   if (!s) s = mcentral_cache_span_try(c->heap, spanclass, c->id);
   if (!s) {
     mcache_flush_parked(c->heap);
-    s = mcentral_cache_span(c->heap, spanclass, c->id);
+    s = mcentral_cache_span(c->heap, spanclass, c->id, &c->pages);
   }
   if (!s) return 0;
   mspan_fold_or_die(s);
@@ -281,6 +283,19 @@ void mcache_emptied(struct mspan *s) {
   queue_remove(c, s);
   mspan_fold_or_die(s);
   mheap_free(s);
+  scavenge_assist();
+}
+
+size_t mcache_trim(void) {
+  for (uint32_t n = 0; n < VS_MAX_HEAPS; n++) {
+    struct mcache *c = mcache_held(n);
+    if (c) mheap_flush(&c->pages);
+  }
+  lock_acquire(&vs_list_lock);
+  for (uint32_t n = 0; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
+    for (struct mcache *c = vs_heaps[n]->parked; c; c = c->parked_next) mcache_flush(c);
+  lock_release(&vs_list_lock);
+  return scavenge_trim();
 }
 
 void mcache_before_fork(void) VS_ACQUIRES(vs_list_lock, vs_role_central, vs_heap.lock) {

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "heap.h"
+#include "mheap.h"
 #include "mspan.h"
 
 /* Most mcaches, and so most threads that allocate at once, counted for each heap that they use. */
@@ -40,6 +41,7 @@ struct mcache {
   struct vs_heap *heap;                               /* whose spans it caches */
   struct mcache *heap_next;                           /* the heap's other mcaches */
   struct mcache *parked_next;                         /* parked ones */
+  struct mheap_cache pages;                           /* for new spans */
   struct mspan *inbox __attribute__((aligned(64)));   /* atomic stack: full spans that others freed in */
 };
 
@@ -80,6 +82,9 @@ void mcache_emptied(struct mspan *s);
 
 /* After another thread set a remote bit in s: if s was full, moves it to the inbox of its home. Any thread. */
 void mcache_notify(struct mspan *s);
+
+/* Returns every free page to the system, with those that this thread's mcache and parked ones keep. Bytes returned. */
+size_t mcache_trim(void);
 
 /* Takes and releases every lock of the allocator, for fork; the child continues with the forking thread only. */
 void mcache_before_fork(void);

@@ -72,9 +72,9 @@ struct mspan *mcentral_cache_span_try(struct vs_heap *h, uint32_t spanclass, uin
   return s;
 }
 
-struct mspan *mcentral_cache_span(struct vs_heap *h, uint32_t spanclass, uint32_t owner) {
+struct mspan *mcentral_cache_span(struct vs_heap *h, uint32_t spanclass, uint32_t owner, struct mheap_cache *pages) {
   struct mspan *s = mcentral_cache_span_try(h, spanclass, owner);
-  return s ? s : mheap_alloc(spanclass, spanctl_owned(owner));
+  return s ? s : mheap_alloc(spanclass, spanctl_owned(owner), pages);
 }
 
 void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) {

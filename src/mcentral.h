@@ -22,6 +22,8 @@
 
 #define VS_NUM_SPAN_CLASSES (2u * VS_NUM_SIZE_CLASSES)
 
+struct mheap_cache;
+
 struct mcentral {
   struct vs_lock lock;
   struct mspan *partial[2] VS_GUARDED_BY(vs_role_central);
@@ -32,9 +34,10 @@ struct mcentral {
 
 struct vs_heap;
 
-/* Takes a span of the class that has a slot to hand out, or failing that an empty new one, and gives it to
- * owner. NULL if the system refused memory. */
-struct mspan *mcentral_cache_span(struct vs_heap *h, uint32_t spanclass, uint32_t owner) VS_EXCLUDES(vs_role_central);
+/* Takes a span of the class that has a slot to hand out, or failing that an empty new one, out of the owner's cache
+ * of pages if it has them, and gives it to owner. NULL if the system refused memory. */
+struct mspan *mcentral_cache_span(struct vs_heap *h, uint32_t spanclass, uint32_t owner, struct mheap_cache *pages)
+    VS_EXCLUDES(vs_role_central);
 
 /* The same, but never grows the heap. */
 struct mspan *mcentral_cache_span_try(struct vs_heap *h, uint32_t spanclass, uint32_t owner)

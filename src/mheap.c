@@ -4,31 +4,21 @@
 
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 struct mheap vs_heap = {.lock = VS_LOCK_INIT};
-
-/* Shortest run of pages worth a system call, and pages freed between two looks at the clock. */
-#define MIN_RELEASE_PAGES 4u
-#define FREES_PER_LOOK 128u
-
-/* Pages that may hold memory beyond the recent peak of use while the heap takes new ones: a fraction of it, and some. */
-#define IDLE_FRACTION 4u
-#define IDLE_PAGES 256u
 
 /* A large block that must be zero is zeroed by the system if fewer of its pages than this fraction hold data: zeroing
  * it here would touch them all. */
 #define SPARSE_FRACTION 8u
 
-/* No limit on what a pass of the scavenger gives back. */
-#define NO_BUDGET UINT64_MAX
-
-/* The functions so marked are called with the heap locked. Chunks and free descriptors are reached through
- * pagealloc and mheap_arena, and so with the lock. */
-#define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
+/* A cache takes at most this fraction of the pages in use, so that it costs as little memory, and no fewer pages than
+ * for so many more spans, so that it saves more than it costs; and so many descriptors at a time. */
+#define CACHE_FRACTION 128u
+#define CACHE_MIN_SPANS 2u
+#define CACHE_DESCRIPTORS 16u
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
-
-static uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
 
 /* Enters n fresh arenas from page first into the map. False, and nothing has changed, if the system refused memory for
  * their metadata. */
@@ -56,55 +46,36 @@ HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
   return entered ? base / VS_PAGE_SIZE : VS_NO_PAGE;
 }
 
-/* Gives cold pages of the chunk that starts at page back to the system, the highest first, until budget pages have
- * gone; what is left of the budget. */
-HEAP_LOCKED static uint64_t mheap_scavenge(uint64_t page, uint64_t budget) {
-  struct page_chunk *c = pagealloc_chunk(page);
-  uint32_t npages = 0;
-  uint32_t first = pagechunk_last_run(c->cold, VS_CHUNK_PAGES, MIN_RELEASE_PAGES, &npages);
-  while (first < VS_CHUNK_PAGES && budget > 0) {
-    if (os_release(page_address(page + first), (size_t)npages * VS_PAGE_SIZE) == 0) {
-      pagechunk_released(c, first, npages);
-      vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
-      vs_heap.dirty_pages -= npages;
-      budget -= npages < budget ? npages : budget;
-    }
-    first = pagechunk_last_run(c->cold, first, MIN_RELEASE_PAGES, &npages);
-  }
-  return budget;
-}
-
-/* Gives free pages back to the system, however short they have been free: the highest first, budget of them. */
-HEAP_LOCKED static void mheap_give_back(uint64_t budget) {
-  uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
-  while (page < VS_NO_PAGE && budget > 0) {
-    pagealloc_age(page, MIN_RELEASE_PAGES);
-    budget = mheap_scavenge(page, budget);
-    page = pagealloc_idle_chunk(page);
-  }
-}
-
-/* After the heap took pages not touched before: bounds the pages that hold memory. */
-HEAP_LOCKED static void mheap_bound_free(void) {
-  uint64_t limit = vs_heap.peak_pages + vs_heap.peak_pages / IDLE_FRACTION + IDLE_PAGES;
-  if (vs_heap.dirty_pages > limit)
-    mheap_give_back(vs_heap.dirty_pages - limit + vs_heap.peak_pages / (4 * IDLE_FRACTION));
-}
-
-/* A descriptor for a span of npages pages from page first on. Each arena has one for each of its pages. */
-HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
-  struct heap_arena *a = mheap_arena(first);
+/* A descriptor of an arena, which has one for each of its pages. */
+HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   struct mspan *s = a->free_span;
   if (s)
     a->free_span = s->next;
   else
     s = &a->span[a->nspans++];
+  vs_heap.spans++;
+  return s;
+}
+
+HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
+  s->next = a->free_span;
+  a->free_span = s;
+  vs_heap.spans--;
+}
+
+/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them. */
+static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
   s->base = page_address(first);
   s->npages = npages;
   arena_enter(a, s);
-  vs_heap.spans++;
+  return s;
+}
+
+/* A span of npages pages from page first on. */
+HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
+  struct heap_arena *a = mheap_arena(first);
+  struct mspan *s = mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
   vs_heap.used_pages += npages;
-  if (vs_heap.used_pages > vs_heap.peak_pages) vs_heap.peak_pages = vs_heap.used_pages;
   return s;
 }
 
@@ -140,22 +111,8 @@ HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
   struct mspan *s = mheap_new_span(page, npages);
-  mheap_bound_free();
+  scavenge_taken(npages - *dirty);
   return s;
-}
-
-HEAP_LOCKED static void mheap_tick(void) {
-  vs_heap.freed_since = 0;
-  uint64_t now = os_milliseconds();
-  if (now - vs_heap.tick < VS_TICK_MS) return;
-  vs_heap.tick = now;
-  vs_heap.peak_pages = vs_heap.used_pages;
-  uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
-  while (page < VS_NO_PAGE) {
-    (void)mheap_scavenge(page, NO_BUDGET);
-    pagealloc_age(page, MIN_RELEASE_PAGES);
-    page = pagealloc_idle_chunk(page);
-  }
 }
 
 /* Accounts for and returns the pages of a span that nobody knows any more. */
@@ -165,21 +122,119 @@ static void mheap_release_span(struct mspan *s) {
   struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
   pagealloc_put(first, npages);
-  s->next = a->free_span;
-  a->free_span = s;
-  vs_heap.spans--;
+  mheap_put_descriptor(a, s);
   vs_heap.used_pages -= npages;
-  vs_heap.freed_since += npages;
-  if (vs_heap.freed_since >= FREES_PER_LOOK) mheap_tick();
+  scavenge_freed();
   lock_release(&vs_heap.lock);
 }
 
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+/* ---- caches ---- */
+
+struct mheap_cache *mheap_caches(void) { return __atomic_load_n(&vs_heap.caches, __ATOMIC_ACQUIRE); }
+
+/* Reserves descriptors for the spans of npages pages that the pages of a cache may become. */
+HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_t npages) {
+  uint32_t want = bits_count(c->pages.free) / npages;
+  if (want > CACHE_DESCRIPTORS) want = CACHE_DESCRIPTORS;
+  while (c->nspare < want) {
+    struct mspan *s = mheap_take_descriptor(c->arena);
+    s->next = c->spare;
+    c->spare = s;
+    vs_store_relaxed_u64(&c->nspare, c->nspare + 1);
+  }
+}
+
+static struct mspan *mheap_pop_descriptor(struct mheap_cache *c) {
+  struct mspan *s = c->spare;
+  c->spare = s->next;
+  vs_store_relaxed_u64(&c->nspare, c->nspare - 1);
+  return s;
+}
+
+/* Gives a cache the given pages of the group that starts at page first in place of those that it had. */
+HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, uint64_t pages, uint64_t clean) {
+  vs_heap.used_pages += bits_count(pages);
+  vs_heap.used_pages -= bits_count(c->pages.free);
+  vs_heap.dirty_pages += bits_count(clean);
+  vs_heap.dirty_pages -= bits_count(c->pages.clean);
+  c->pages.first = first;
+  vs_store_relaxed_u64(&c->pages.free, pages);
+  vs_store_relaxed_u64(&c->pages.clean, clean);
+}
+
+HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
+  pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
+  mheap_set_pages(c, 0, 0, 0);
+  while (c->spare) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
+}
+
+/* The free pages that a cache may take of the group of a page, from that page on. */
+HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
+  uint32_t k = (uint32_t)(page % VS_GROUP_PAGES), w = (uint32_t)(page % VS_CHUNK_PAGES / VS_GROUP_PAGES);
+  uint64_t most = vs_heap.used_pages / CACHE_FRACTION;
+  uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
+  return pagealloc_chunk(page)->free[w] & bits_below(end) & bits_not(bits_below(k));
+}
+
+/* Fills an empty cache with the pages behind the last page of a span of npages pages that was just made, if they are
+ * worth it. */
+HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, uint32_t npages) {
+  uint64_t first = last / VS_GROUP_PAGES * VS_GROUP_PAGES, clean;
+  uint64_t pages = mheap_cacheable(last);
+  if (bits_count(pages) < CACHE_MIN_SPANS * npages) return;
+  pages = pagealloc_take_group(first, pages, &clean);
+  mheap_set_pages(c, first, pages, clean);
+  c->arena = mheap_arena(first);
+  mheap_reserve_descriptors(c, npages);
+  if (!c->listed) {
+    c->listed = true;
+    c->next = vs_heap.caches;
+    __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
+  }
+  scavenge_taken(bits_count(clean));
+}
+
+/* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it can spare. */
+static struct mspan *mheap_take_cached(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  uint64_t clean;
+  if (c->nspare == 0 || c->nspare - 1 + npages > bits_count(c->pages.free)) return 0;
+  uint32_t k = pagecache_alloc(&c->pages, npages, &clean);
+  if (k == VS_GROUP_PAGES) return 0;
+  *dirty = npages - bits_count(clean);
+  return mheap_enter_span(c->arena, mheap_pop_descriptor(c), c->pages.first + k, npages);
+}
+
+/* The same after that was refused: with more descriptors, or else from the page allocator. NULL if the system refused. */
+HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  if (c->pages.free != 0) {
+    mheap_reserve_descriptors(c, npages);
+    struct mspan *s = mheap_take_cached(c, npages, dirty);
+    if (s) return s;
+    mheap_flush_cache(c);
+  }
+  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
+  if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
+  return s;
+}
+
+void mheap_flush(struct mheap_cache *c) {
+  if (c->pages.free == 0) return;
+  lock_acquire(&vs_heap.lock);
+  mheap_flush_cache(c);
+  lock_release(&vs_heap.lock);
+}
+
+/* ---- spans ---- */
+
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   uint32_t npages = vs_class_pages[spanclass / 2];
   uint64_t dirty = 0;
-  lock_acquire(&vs_heap.lock);
-  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, &dirty);
-  lock_release(&vs_heap.lock);
+  struct mspan *s = mheap_take_cached(cache, npages, &dirty);
+  if (!s) {
+    lock_acquire(&vs_heap.lock);
+    s = mheap_take_refill(cache, npages, &dirty);
+    lock_release(&vs_heap.lock);
+  }
   if (!s) return 0;
   mspan_init(s, s->base, spanclass, dirty != 0);
   s->next = 0;
@@ -228,16 +283,15 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
 }
 
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
-  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages;
+  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages, clean = 0;
   bool done = true;
   if (npages == have) return true;
   lock_acquire(&vs_heap.lock);
   if (npages < have) {
     mheap_set_heads(s, npages, have, &vs_empty_span);
     pagealloc_put(first + npages, have - npages);
-    vs_heap.freed_since += have - npages;
   } else if (pagealloc_run(first + have, npages - have) == npages - have) {
-    (void)mheap_take_pages(first + have, (uint32_t)(npages - have));
+    clean = npages - have - mheap_take_pages(first + have, (uint32_t)(npages - have));
     mheap_set_heads(s, have, npages, s);
   } else {
     done = false;
@@ -246,6 +300,7 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
     vs_heap.used_pages += npages;
     vs_heap.used_pages -= have;
     s->npages = (uint32_t)npages;
+    scavenge_taken(clean);
   }
   lock_release(&vs_heap.lock);
   return done;
@@ -254,12 +309,9 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
 bool mheap_is_dirty(uintptr_t addr) {
   uint64_t page = addr / VS_PAGE_SIZE;
   if (page >= VS_NO_PAGE || !vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
+  for (struct mheap_cache *c = mheap_caches(); c; c = c->next)
+    if (page - c->pages.first < VS_GROUP_PAGES && bits_test(c->pages.clean, (uint32_t)(page - c->pages.first)))
+      return false;
   uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
   return bits_test(pagealloc_chunk(page)->dirty[p / VS_WORD_BITS], p % VS_WORD_BITS);
-}
-
-void mheap_trim(void) {
-  lock_acquire(&vs_heap.lock);
-  mheap_give_back(NO_BUDGET);
-  lock_release(&vs_heap.lock);
 }

@@ -235,8 +235,9 @@ bool mspan_fold_reached(struct mspan *s) {
     //@ assert above: \forall integer i; 64 * word + 64 <= i < 1024 ==> (SlotLive(s, i) <==> SlotLive{Pre}(s, i));
     //@ assert none: left == 0 ==> \forall integer i; 64 * word <= i < 64 * word + 64 ==> i / 64 == word && !SlotLive(s, i);
     if (left != 0) {
-      //@ ghost uint32_t bit = bits_ctz(left);
-      //@ assert some: SlotLive(s, 64 * word + bit);
+      //@ assert bits: !BitsSame(left, 0, 64);
+      /*@ assert some: \exists integer j; 0 <= j < 64 && Bit(left, j) && (64 * word + j) / 64 == word &&
+            SlotLive(s, 64 * word + j); */
       live = true;
     }
     word++;

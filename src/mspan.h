@@ -126,12 +126,13 @@ static inline uint32_t mspan_take(struct mspan *s) {
   uint32_t first = s->free_index;
   uint32_t bit = bits_ctz(cache);
   uint32_t word = first / VS_WORD_BITS;
+  uint64_t *marks = s->mark_bits;
   //@ assert word: s->free_index == 64 * (s->free_index / 64);
   //@ assert slot: (s->free_index + bit) / 64 == s->free_index / 64 && (s->free_index + bit) % 64 == bit;
   //@ assert cached: SlotCached(s, s->free_index + bit);
   //@ assert bound: s->free_index + bit < s->nelems;
   s->alloc_cache = bits_flip(cache, bit);
-  vs_store_relaxed_u64(&s->mark_bits[word], bits_set(vs_load_relaxed_u64(&s->mark_bits[word]), bit));
+  vs_store_relaxed_u64(&marks[word], bits_set(marks[word], bit));
   //@ assert alloc: \forall integer i; 0 <= i < 1024 ==> (AllocBit(s, i) <==> AllocBit{Pre}(s, i));
   /*@ assert mark: \forall integer i; 0 <= i < 1024 ==>
         (MarkBit(s, i) <==> MarkBit{Pre}(s, i) || i == s->free_index + bit); */

@@ -26,8 +26,12 @@ void *os_metadata(size_t size);
 /* Ready -> Ready: gives the memory back; the range reads as zeros again. 0, or -1 and the contents are kept. */
 int os_release(uintptr_t addr, size_t size);
 
-/* Milliseconds of a clock that only goes forward. */
-uint64_t os_milliseconds(void);
+/* Nanoseconds of a clock that only goes forward, exact to some milliseconds; and of this thread's processor time. */
+uint64_t os_nanoseconds(void);
+uint64_t os_thread_nanoseconds(void);
+
+/* Processors that the process may run on, at least 1. */
+uint64_t os_processors(void);
 
 /* Prints "verispan: <function>: <what>: 0x<address>" on standard error and aborts. */
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sweep tickets and completion in one atomic word (Go's activeSweep, runtime/mgcsweep.go 1.20), and how far a sweep
- * must be. A sweeper takes a ticket before it looks for work and gives it back when it is done; one that finds none
+ * Sweep tickets and completion in one atomic word (Go's activeSweep, runtime/mgcsweep.go 1.20). A sweeper takes a ticket before it looks for work and gives it back when it is done; one that finds none
  * drains the word, and nobody gets a ticket any more. So "drained and no ticket out" is never true too early, and once
  * true stays so until the next turn.
  *
@@ -47,19 +46,5 @@ static inline void sweep_drain(uint64_t *tickets) {
 
 /* Whether every span is swept. */
 static inline bool sweep_done(const uint64_t *tickets) { return vs_load_acquire_u64(tickets) == VS_SWEEP_DRAINED; }
-
-/* How many of the pages that there were at the turn must be swept when so many pages were allocated since: the same
- * share of them as of the allowance, in which the sweep is to be finished. */
-/*@ requires bound: pages <= 0xffffffff && allowance <= 0xffffffff;
-    assigns \nothing;
-    ensures bound: \result <= pages;
-    ensures all: allowance <= allocated ==> \result == pages;
-    ensures share: allocated < allowance ==>
-      \result * allowance <= pages * allocated < (\result + 1) * allowance;
-*/
-static inline uint64_t sweep_target(uint64_t pages, uint64_t allocated, uint64_t allowance) {
-  if (allocated >= allowance) return pages;
-  return pages * allocated / allowance;
-}
 
 #endif

@@ -56,6 +56,22 @@ struct vs_stats {
 /* Fills *stats. Takes the heap lock. */
 void vs_stats(struct vs_stats *stats);
 
+/* Gives all memory that is free back to the system, however short it has been free. Bytes given back. */
+size_t vs_trim(void);
+
+/* A soft limit for vs_stats' resident, SIZE_MAX for none: pages that are free are given back so as to stay below 0.95 of
+ * it without haste, and to stay below it at once when the heap takes more. What is in use may exceed it. The limit
+ * before. Without a call it is what the environment variable VERISPAN_MEMORY_LIMIT says (a number of bytes, or with a
+ * suffix K, M, G or T of 2^10, 2^20, 2^30 or 2^40), or none. */
+size_t vs_set_memory_limit(size_t bytes);
+
+/* Starts a thread that gives free memory back, for programs that neither allocate nor free for seconds; for others those
+ * that do see to it. No effect while it runs. It has all signals blocked and takes at most 1% of the processors' time;
+ * a child after fork has none. 0, or the error number of pthread_create. vs_stop_scavenger ends it, and returns when it
+ * has ended. */
+int vs_start_scavenger(void);
+void vs_stop_scavenger(void);
+
 /* Checks the invariants of the whole heap, and calls report once for each violation with a line that describes
  * it (report may be NULL). The number of violations: 0 on a sound heap. No other thread may use the heap
  * during the call; report must not allocate. */
@@ -95,14 +111,20 @@ void vs_heap_free(struct vs_heap *heap, void *block);
 /* Starts marking in a collected heap. The world is stopped. Finishes the sweep of the last cycle. */
 void vs_heap_begin_mark(struct vs_heap *heap);
 
-/* Reaches the object that p points to or into. Whether it is an object and was not reached before: true for one caller only.
- * Any thread, between vs_heap_begin_mark and vs_heap_end_mark. */
-bool vs_heap_mark(struct vs_heap *heap, const void *p);
+/* An object of a collected heap: its first address, its size, and whether it was allocated with VS_NOSCAN. */
+struct vs_object {
+  void *base;
+  size_t size;
+  bool noscan;
+};
 
-/* Whether any word p points to or into an object of a collected heap; then its first address, its size, and whether it was
- * allocated with VS_NOSCAN. While objects are marked any thread; else no other thread is in a call on the heap, and an object that
- * died is still found until it is swept. */
-bool vs_heap_object(struct vs_heap *heap, const void *p, void **base, size_t *size, bool *noscan);
+/* Reaches the object that p, any word, points to or into. Whether it is an object and was not reached before: true for one caller
+ * only, who finds it described in *object if object is not NULL. Any thread, between vs_heap_begin_mark and vs_heap_end_mark. */
+bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object);
+
+/* Whether any word p points to or into an object of a collected heap; then *object describes it. While objects are marked any
+ * thread; else no other thread is in a call on the heap, and an object that died is still found until it is swept. */
+bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object);
 
 /* Ends marking: the world is stopped. What is dead is swept as the program allocates; allowance: bytes within whose allocation the
  * sweep is to be finished, such as the distance to the next cycle; with 0 it is only done where a thread needs a span. */

@@ -9,6 +9,12 @@
 
 enum { CLASS = 32, SPC = 2 * CLASS + 1, ME = 5, OTHER = 6 };
 
+static struct mheap_cache pages;
+
+static struct mspan *cache_span(uint32_t spanclass, uint32_t owner) {
+  return mcentral_cache_span(&vs_default_heap, spanclass, owner, &pages);
+}
+
 static void take_all(struct mspan *s) {
   while (mspan_next_free(s) < s->nelems)
     continue;
@@ -22,7 +28,7 @@ static void empty_list_has_nothing_to_give(void **state) {
 
 static void fresh_span_is_the_callers(void **state) {
   (void)state;
-  struct mspan *s = mcentral_cache_span(&vs_default_heap, SPC, ME);
+  struct mspan *s = cache_span(SPC, ME);
   assert_non_null(s);
   assert_int_equal(s->ctl, spanctl_owned(ME));
   assert_int_equal(s->elem_size, vs_class_size[CLASS]);
@@ -32,7 +38,7 @@ static void fresh_span_is_the_callers(void **state) {
 
 static void partial_span_goes_to_the_next_who_asks(void **state) {
   (void)state;
-  struct mspan *s = mcentral_cache_span(&vs_default_heap, SPC, ME);
+  struct mspan *s = cache_span(SPC, ME);
   assert_int_equal(mspan_next_free(s), 0);
   mcentral_uncache_span(&vs_default_heap, s);
   assert_int_equal(s->ctl, spanctl_resting(VS_OWNER_NONE));
@@ -45,7 +51,7 @@ static void partial_span_goes_to_the_next_who_asks(void **state) {
 
 static void freed_slots_are_swept_when_a_span_is_given_up(void **state) {
   (void)state;
-  struct mspan *s = mcentral_cache_span(&vs_default_heap, SPC, ME);
+  struct mspan *s = cache_span(SPC, ME);
   take_all(s);
   assert_true(mspan_free(s, mspan_slot(s, 9)));
   mcentral_uncache_span(&vs_default_heap, s);
@@ -58,7 +64,7 @@ static void freed_slots_are_swept_when_a_span_is_given_up(void **state) {
 /* What a free by another thread does to a full span at rest in the central list. */
 static void full_span_comes_back_by_the_first_free(void **state) {
   (void)state;
-  struct mspan *s = mcentral_cache_span(&vs_default_heap, SPC, ME);
+  struct mspan *s = cache_span(SPC, ME);
   take_all(s);
   mcentral_uncache_span(&vs_default_heap, s);
   assert_int_equal(s->ctl, spanctl_resting_full(VS_OWNER_NONE));
@@ -76,7 +82,7 @@ static void full_span_comes_back_by_the_first_free(void **state) {
 /* A free that came before the span was given up must not be lost. */
 static void free_before_giving_up_is_not_lost(void **state) {
   (void)state;
-  struct mspan *s = mcentral_cache_span(&vs_default_heap, SPC, ME);
+  struct mspan *s = cache_span(SPC, ME);
   take_all(s);
   (void)vs_fetch_or_u64(&s->remote_bits[0], 8);
   mcentral_uncache_span(&vs_default_heap, s);
@@ -90,7 +96,7 @@ static void many_spans_keep_their_place(void **state) {
   enum { N = 50 };
   struct mspan *s[N];
   for (uint32_t i = 0; i < N; i++) {
-    s[i] = mcentral_cache_span(&vs_default_heap, SPC, ME);
+    s[i] = cache_span(SPC, ME);
     (void)mspan_next_free(s[i]);
   }
   for (uint32_t i = 0; i < N; i++)
