@@ -70,15 +70,18 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
 }
 
 /* Counts a page, and checks its three bits. Whether it is in use. */
-static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
+VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
-  bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
+  uintptr_t addr = (uintptr_t)number * VS_PAGE_SIZE;
+  bool grown = addrranges_hold(&vs_heap.space.heap, addr, addr + VS_PAGE_SIZE);
+  bool in_use = grown && !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
   if (audit_bit(c->cold, number) && (in_use || !dirty))
     audit_fail(audit, "cold page in use or not dirty", arena, page);
-  if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
+  if (!grown && (dirty || audit_bit(c->free, number))) audit_fail(audit, "page that is not the heap's", arena, page);
+  if (grown && !in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
 
@@ -140,7 +143,7 @@ EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), voi
 
 EXPORT void vs_stats(struct vs_stats *stats) {
   lock_acquire(&vs_heap.lock);
-  stats->reserved = (uint64_t)vs_heap.narenas * VS_ARENA_SIZE;
+  stats->reserved = addrranges_bytes(&vs_heap.space.reserved) + addrranges_bytes(&vs_heap.space.heap);
   stats->in_use = vs_heap.used_pages * VS_PAGE_SIZE;
   stats->resident = vs_heap.dirty_pages * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;
