@@ -62,20 +62,22 @@ static void addrranges_insert(struct addr_ranges *s, uint32_t i, uintptr_t base,
     assigns s->n, s->range[i .. s->n - 2];
     ensures count: s->n == \old(s->n) - 1;
     ensures below: RangesMoved{Pre,Post}(s->range, 0, i, 0);
-    ensures above: RangesMoved{Pre,Post}(s->range, i + 1, \old(s->n), -1);
+    ensures above: RangesMoved{Post,Pre}(s->range, i, s->n, 1);
 */
 static void addrranges_delete(struct addr_ranges *s, uint32_t i) {
   struct addr_range *r = s->range;
   uint32_t k = i;
   /*@ loop invariant bound: i <= k < s->n;
       loop invariant below: RangesMoved{Pre,Here}(r, 0, i, 0);
-      loop invariant moved: RangesMoved{Pre,Here}(r, i + 1, k + 1, -1);
+      loop invariant moved: RangesMoved{Here,Pre}(r, i, k, 1);
       loop invariant above: RangesMoved{Pre,Here}(r, k + 1, s->n, 0);
       loop assigns k, r[i .. s->n - 2];
       loop variant s->n - k;
   */
   while (k + 1 < s->n) {
     r[k] = r[k + 1];
+    //@ assert moved: RangesMoved{Here,Pre}(r, i, k, 1);
+    //@ assert here: RangesMoved{Here,Pre}(r, k, k + 1, 1);
     k++;
   }
   s->n--;
@@ -124,6 +126,11 @@ void addrranges_remove(struct addr_ranges *s, uintptr_t base, uintptr_t limit) {
 */
 static uintptr_t addrrange_fit(uintptr_t base, uintptr_t limit, size_t size, size_t align) {
   uintptr_t over = base % align, pad = over == 0 ? 0 : align - over;
+  //@ assert here: over == 0 ==> base + pad == base / align * align;
+  //@ assert next: over != 0 ==> base + pad == (base / align + 1) * align;
+  //@ assert multiple: \exists integer m; base + pad == m * align;
+  //@ assert least: \forall integer m; base <= m * align ==> base + pad <= m * align;
+  //@ assert zero: 0 == 0 * align;
   if (limit - base < pad || limit - base - pad < size) return 0;
   return base + pad;
 }
@@ -160,6 +167,12 @@ bool addrranges_room(struct addr_ranges *s) {
   uint32_t capacity = 2 * s->capacity;
   struct addr_range *fresh = addrranges_array(capacity);
   if (!fresh) return false;
+  /*@ loop invariant bound: 0 <= i <= s->n;
+      loop invariant copied: \forall integer k; 0 <= k < i ==>
+        fresh[k].base == s->range[k].base && fresh[k].limit == s->range[k].limit;
+      loop assigns i, fresh[0 .. s->n - 1];
+      loop variant s->n - i;
+  */
   for (uint32_t i = 0; i < s->n; i++) fresh[i] = s->range[i];
   s->range = fresh;
   s->capacity = capacity;

@@ -9,8 +9,8 @@
 /* A block is moved when it shrinks to less than half; below this many bytes it never is. */
 #define MIN_SHRINK 64u
 
-/* Fewest bytes that realloc moves by their page tables (spec/decisions/0009-moving-large-blocks.md). Blocks of that many
- * are large. */
+/* Fewest bytes that realloc moves by their page tables, to pages that hold no memory yet
+ * (spec/decisions/0009-moving-large-blocks.md). Blocks of that many are large. */
 #define MIN_MOVE (1u << 20)
 
 uintptr_t heap_alloc_refill(uint32_t sizeclass) {
@@ -126,6 +126,7 @@ bool heap_resize(uintptr_t p, size_t usable, size_t size) {
 }
 
 bool heap_move(uintptr_t from, uintptr_t to, size_t size) {
-  if (size < MIN_MOVE) return false;
-  return mheap_move_large(arena_span(from), arena_span(to), (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE);
+  struct mspan *s = arena_span(to);
+  if (size < MIN_MOVE || s->needzero) return false;
+  return mheap_move_large(arena_span(from), s, (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE);
 }

@@ -94,6 +94,9 @@ int os_release(uintptr_t addr, size_t size);
 int os_move(uintptr_t from, uintptr_t to, size_t size);
 
 /* None -> Ready, for metadata: zeroed, never given back, kept off huge pages; size in bytes. NULL if refused. */
+/*@ terminates \true;
+    assigns \result \from size;
+*/
 void *os_metadata(size_t size);
 
 /* Milliseconds of a clock that only goes forward. */
