@@ -3,9 +3,10 @@
  * Sets of addresses as sorted ranges [base, limit) that do not touch: what touches is one range (Go's addrRanges,
  * runtime/mranges.go). Nothing here wraps around, whatever the sizes and alignments.
  *
- * The array grows by doubling; the old one is left, as in Go: all old ones together are smaller than the new one.
+ * A set has a fixed capacity: each range of the heap is a mapping of the process at least, and so is what lies
+ * between two of them; Linux allows a process 65530 unless it is told otherwise.
  *
- * Up: space. Down: os.
+ * Up: space. Down: nothing.
  * Invariant: RangesInv (spec/addrrange.acsl). Claims: C7 C10.
  */
 #ifndef VERISPAN_ADDRRANGE_H
@@ -15,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "os.h"
+/* Most ranges of a set. */
+#define VS_MAX_RANGES 32768u
 
 struct addr_range {
   uintptr_t base;
@@ -23,20 +25,11 @@ struct addr_range {
 };
 
 struct addr_ranges {
-  struct addr_range *range; /* n of them, ascending, and room for capacity */
+  struct addr_range range[VS_MAX_RANGES]; /* n of them, ascending */
   uint32_t n;
-  uint32_t capacity;
 };
 
 #include "../spec/addrrange.acsl"
-
-/* An array of n ranges from the system, or NULL if refused (T-04). */
-/*@ requires range: 0 < n <= 0x7fffffff;
-    terminates \true;
-    assigns \result \from n;
-    ensures valid: \result != \null ==> \valid(\result + (0 .. n - 1));
-*/
-static inline struct addr_range *addrranges_array(uint32_t n) { return os_metadata(n * sizeof(struct addr_range)); }
 
 /* The first range that begins above addr: its number, or n. */
 /*@ requires valid: \valid_read(s);
@@ -55,7 +48,7 @@ uint32_t addrranges_after(const struct addr_ranges *s, uintptr_t addr);
     requires range: base < limit;
     terminates \true;
     assigns \nothing;
-    ensures exact: \result <==> RangesHold(s->range, s->n, base, limit);
+    ensures exact: \result <==> RangesHold(&s->range[0], s->n, base, limit);
 */
 bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limit);
 
@@ -63,16 +56,16 @@ bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limi
 /*@ requires valid: \valid(s);
     requires inv: RangesInv(s);
     requires range: base < limit;
-    requires room: s->n < s->capacity;
-    requires disjoint: RangesMiss(s->range, s->n, base, limit);
+    requires room: s->n < 32768;
+    requires disjoint: RangesMiss(&s->range[0], s->n, base, limit);
     terminates \true;
     assigns s->n, s->range[0 .. s->n];
     ensures inv: RangesInv(s);
     ensures bound: s->n <= \old(s->n) + 1;
-    ensures had: \forall integer x; RangesHave{Pre}(s->range, \old(s->n), x) ==> RangesHave(s->range, s->n, x);
-    ensures added: \forall integer x; base <= x < limit ==> RangesHave(s->range, s->n, x);
-    ensures exact: \forall integer x; RangesHave(s->range, s->n, x) ==>
-      base <= x < limit || RangesHave{Pre}(s->range, \old(s->n), x);
+    ensures had: \forall integer x; RangesHave{Pre}(&s->range[0], \old(s->n), x) ==> RangesHave(&s->range[0], s->n, x);
+    ensures added: \forall integer x; base <= x < limit ==> RangesHave(&s->range[0], s->n, x);
+    ensures exact: \forall integer x; RangesHave(&s->range[0], s->n, x) ==>
+      base <= x < limit || RangesHave{Pre}(&s->range[0], \old(s->n), x);
 */
 void addrranges_add(struct addr_ranges *s, uintptr_t base, uintptr_t limit);
 
@@ -80,16 +73,16 @@ void addrranges_add(struct addr_ranges *s, uintptr_t base, uintptr_t limit);
 /*@ requires valid: \valid(s);
     requires inv: RangesInv(s);
     requires range: base < limit;
-    requires room: s->n < s->capacity;
-    requires held: RangesHold(s->range, s->n, base, limit);
+    requires room: s->n < 32768;
+    requires held: RangesHold(&s->range[0], s->n, base, limit);
     terminates \true;
     assigns s->n, s->range[0 .. s->n];
     ensures inv: RangesInv(s);
     ensures bound: s->n <= \old(s->n) + 1;
-    ensures kept: \forall integer x; RangesHave{Pre}(s->range, \old(s->n), x) ==> !(base <= x < limit) ==>
-      RangesHave(s->range, s->n, x);
-    ensures gone: \forall integer x; base <= x < limit ==> !RangesHave(s->range, s->n, x);
-    ensures exact: \forall integer x; RangesHave(s->range, s->n, x) ==> RangesHave{Pre}(s->range, \old(s->n), x);
+    ensures kept: \forall integer x; RangesHave{Pre}(&s->range[0], \old(s->n), x) ==> !(base <= x < limit) ==>
+      RangesHave(&s->range[0], s->n, x);
+    ensures gone: \forall integer x; base <= x < limit ==> !RangesHave(&s->range[0], s->n, x);
+    ensures exact: \forall integer x; RangesHave(&s->range[0], s->n, x) ==> RangesHave{Pre}(&s->range[0], \old(s->n), x);
 */
 void addrranges_remove(struct addr_ranges *s, uintptr_t base, uintptr_t limit);
 
@@ -100,7 +93,7 @@ void addrranges_remove(struct addr_ranges *s, uintptr_t base, uintptr_t limit);
     requires base: \forall integer k; 0 <= k < s->n ==> 0 < s->range[k].base;
     terminates \true;
     assigns \nothing;
-    ensures fits: \result != 0 ==> RangesHold(s->range, s->n, \result, \result + size);
+    ensures fits: \result != 0 ==> RangesHold(&s->range[0], s->n, \result, \result + size);
     ensures aligned: \exists integer m; \result == m * align;
     ensures none: \result == 0 ==> \forall integer k, m; 0 <= k < s->n ==>
       !Fits(s->range[k].base, s->range[k].limit, size, align, m);
@@ -124,21 +117,8 @@ static inline uintptr_t addrranges_end(const struct addr_ranges *s) { return s->
     requires inv: RangesInv(s);
     terminates \true;
     assigns \nothing;
-    ensures exact: \result == RangesBytes(s->range, s->n);
+    ensures exact: \result == RangesBytes(&s->range[0], s->n);
 */
 uint64_t addrranges_bytes(const struct addr_ranges *s);
-
-/* Makes room for another range. False, and nothing has changed, if the system refused. */
-/*@ requires valid: \valid(s);
-    requires inv: RangesInv(s);
-    terminates \true;
-    assigns s->range, s->capacity;
-    ensures inv: RangesInv(s);
-    ensures room: \result ==> s->n < s->capacity;
-    ensures refused: !\result ==> s->range == \old(s->range) && s->capacity == \old(s->capacity);
-    ensures same: \forall integer k; 0 <= k < s->n ==>
-      s->range[k].base == \at(\at(s->range, Pre)[k].base, Pre) && s->range[k].limit == \at(\at(s->range, Pre)[k].limit, Pre);
-*/
-bool addrranges_room(struct addr_ranges *s);
 
 #endif

@@ -5,12 +5,7 @@
 #include "os.h"
 #include "scavenge.h"
 
-/* The ranges of address space, until there are more. */
-#define FIRST_RANGES 16u
-static struct addr_range first_reserved[FIRST_RANGES], first_heap[FIRST_RANGES];
-
-struct mheap vs_heap = {.lock = VS_LOCK_INIT,
-                        .space = {{first_reserved, 0, FIRST_RANGES}, {first_heap, 0, FIRST_RANGES}}};
+struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 
 /* A large block that must be zero is zeroed by the system if fewer of its pages than this fraction hold data: zeroing
  * it here would touch them all. */

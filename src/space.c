@@ -16,14 +16,14 @@ static uintptr_t space_hint(const struct space *s, size_t align) {
 }
 
 uintptr_t space_reserve(struct space *s, size_t size, size_t align) {
-  if (!addrranges_room(&s->reserved)) return 0;
+  if (s->reserved.n == VS_MAX_RANGES) return 0;
   uintptr_t base = os_reserve(space_hint(s, align), size, align);
   if (base != 0) addrranges_add(&s->reserved, base, base + size);
   return base;
 }
 
 void space_unreserve(struct space *s, uintptr_t base, size_t size) {
-  if (!addrranges_room(&s->reserved)) return;
+  if (s->reserved.n == VS_MAX_RANGES) return;
   os_unreserve(base, size);
   addrranges_remove(&s->reserved, base, base + size);
 }
@@ -35,7 +35,7 @@ bool space_extend(struct space *s, size_t size) {
 }
 
 bool space_prepare(struct space *s, uintptr_t base, size_t size) {
-  if (!addrranges_room(&s->reserved) || !addrranges_room(&s->heap)) return false;
+  if (s->reserved.n == VS_MAX_RANGES || s->heap.n == VS_MAX_RANGES) return false;
   if (os_prepare(base, size) != 0) return false;
   addrranges_remove(&s->reserved, base, base + size);
   addrranges_add(&s->heap, base, base + size);
