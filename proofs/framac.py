@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -207,6 +208,23 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+def lines_of(stream, idle):
+    """The lines of a stream of bytes; None each time that nothing has come for idle seconds."""
+    rest = b""
+    while True:
+        if not select.select([stream], [], [], idle)[0]:
+            yield None
+            continue
+        data = os.read(stream.fileno(), 65536)
+        if not data:
+            break
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace") + "\n"
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
 def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None, scripts=None):
     """Run Frama-C on a unit (path below tree.root). wp_args None: only parse it. scripts: folder of proof scripts.
 
@@ -234,20 +252,22 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
         cmd += ["-server-batch", request]
         try:
             proc = subprocess.Popen(cmd, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                    stderr=subprocess.STDOUT, start_new_session=True, encoding="utf-8", errors="replace")
+                                    stderr=subprocess.STDOUT, start_new_session=True, bufsize=0)
         except FileNotFoundError:
             raise ToolError("frama-c not found (run proofs/toolchain/setup.sh prove)")
         lines, goal = [], None
         try:
-            for line in proc.stdout:
+            for line in lines_of(proc.stdout, 0.5):
+                if enough and goal in run.goals and not (line or "").startswith(" ") and enough(goal, run):
+                    run.stopped = goal
+                    break
+                if line is None:
+                    continue
                 lines.append(line)
                 m = SCHEDULED.match(line)
                 if m:
                     if progress:
                         progress.total = (progress.total or 0) + int(m.group(1))
-                if enough and goal in run.goals and not line.startswith(" ") and enough(goal, run):
-                    run.stopped = goal
-                    break
                 name = goal_line(run, line.rstrip("\n"))
                 if name:
                     goal = name

@@ -10,6 +10,7 @@ Exit status 0: all killed; 1: one survived, does not apply, does not compile, or
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -83,7 +84,6 @@ def run_function(tree, copy, module_name, function, env, options):
     if not lemma and verdicts.get(name) != "proved":
         raise LookupError(f"{name} is not proved without the mutant, so nothing can be said")
     module = prove.Module(copy, module_name)
-    module.find_functions(env)
     temp, _ = prove.cache_dirs(tree, options, module_name)
 
     def telling(goal):
@@ -109,7 +109,7 @@ def run_function(tree, copy, module_name, function, env, options):
 
 def judge(tree, mutant, env, options):
     """(verdict, detail) of one mutant."""
-    copy = copy_tree(tree, "mutate")
+    copy = copy_tree(tree, "mutate", mutant.name)
     complaint = apply_patch(tree, mutant, copy)
     if complaint:
         return "does not apply", complaint
@@ -128,12 +128,23 @@ def judge(tree, mutant, env, options):
     return "survived", "every goal of " + ", ".join(mutant.functions) + " proves"
 
 
+def row(tree, mutant, env, options):
+    """Judges a mutant and says so."""
+    start = time.monotonic()
+    verdict, detail = judge(tree, mutant, env, options)
+    seconds = round(time.monotonic() - start, 1)
+    print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
+    return {"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions,
+            "module": module_of(tree, mutant.functions[0]), "verdict": verdict, "detail": detail, "seconds": seconds}
+
+
 def arguments(argv):
     p = argparse.ArgumentParser(description="Mutants that the proofs must notice.")
     p.add_argument("-M", "--module", help="only mutants of this module's functions")
     p.add_argument("-F", "--function", help="only mutants that name this function")
-    p.add_argument("--timeout", type=int, default=5, help="seconds a goal and prover (5)")
+    p.add_argument("--timeout", type=int, default=2, help="seconds a goal and prover (2)")
     p.add_argument("--jobs", type=int, default=3)
+    p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
     p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     o = p.parse_args(argv)
@@ -158,14 +169,13 @@ def main():
         raise ToolError("no mutant to run")
     for module in sorted({module_of(tree, f) for m in mutants for f in m.functions} - {None}):
         baseline(tree, module)
-    begin, rows = time.monotonic(), []
-    for mutant in mutants:
-        start = time.monotonic()
-        verdict, detail = judge(tree, mutant, env, options)
-        seconds = round(time.monotonic() - start, 1)
-        rows.append({"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions,
-                     "module": module_of(tree, mutant.functions[0]), "verdict": verdict, "detail": detail, "seconds": seconds})
-        print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
+        try:
+            rows = list(pool.map(lambda m: row(tree, m, env, options), mutants))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     bad = [r for r in rows if r["verdict"] != "killed"]
     if not options.module and not options.function:
         os.makedirs(tree.build("results"), exist_ok=True)

@@ -67,8 +67,8 @@ class Module:
             self.errors.append(f"module {self.name} has no function to prove")
 
 
-def wp_args(options, cache_dir, scripts=None, timeout=None):
-    provers = [*(["script"] if scripts else []), *options.provers]
+def wp_args(options, cache_dir, scripts=None, timeout=None, provers=None):
+    provers = [*(["script"] if scripts else []), *(provers or options.provers)]
     return [*framac.CHECKS, *framac.TERMINATION, "-wp-split", "-wp-prover", ",".join(provers),
             "-wp-timeout", str(timeout or options.timeout), "-wp-par", str(options.jobs), "-wp-cache-dir", cache_dir,
             "-wp-cache", "offline" if options.replay else "update"]

@@ -4,14 +4,17 @@
  * writes to blocks are here: zeroing in calloc, the copy in realloc. Not proved (T-05): thin, and tested in
  * harness/tests/libc.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
+#include "background.h"
 #include "scavenge.h"
 #include "verispan.h"
 
@@ -40,8 +43,9 @@ static SLOW void *allocate_slow(size_t size, enum boundary from) {
   return p ? (void *)p : no_memory();
 }
 
+/* The first test is class_of's own, which the compiler makes once: small sizes pass one comparison. */
 static inline void *allocate(size_t size, enum boundary from) {
-  if (VS_UNLIKELY(size > VS_MAX_SMALL_SIZE)) return allocate_slow(size, from);
+  if (VS_UNLIKELY(size > 1024) && size > VS_MAX_SMALL_SIZE) return allocate_slow(size, from);
   struct mspan *s = heap_active(class_of(size, from));
   if (VS_UNLIKELY(s->alloc_cache == 0)) return allocate_slow(size, from);
   return (void *)heap_alloc_cached(s);
@@ -147,9 +151,12 @@ EXPORT int malloc_trim(size_t pad);
 
 int malloc_trim(size_t pad) {
   (void)pad;
-  scavenge_trim();
-  return 1;
+  return mcache_trim() != 0;
 }
+
+EXPORT size_t vs_trim(void) { return mcache_trim(); }
+
+EXPORT size_t vs_set_memory_limit(size_t bytes) { return scavenge_set_limit(bytes); }
 
 EXPORT void *vs_malloc(size_t size) { return allocate(size, NATIVE); }
 
@@ -169,6 +176,24 @@ EXPORT size_t vs_usable_size(const void *block) {
   return block ? heap_usable((uintptr_t)block, "vs_usable_size") : 0;
 }
 
+/* A number of bytes, perhaps with a suffix K, M, G or T; SIZE_MAX if the text is none. */
+static size_t parse_bytes(const char *text) {
+  size_t bytes = 0;
+  for (; *text >= '0' && *text <= '9'; text++)
+    if (__builtin_mul_overflow(bytes, 10, &bytes) || __builtin_add_overflow(bytes, (size_t)(*text - '0'), &bytes))
+      return SIZE_MAX;
+  const char *suffix = *text != 0 ? strchr("KMGT", *text) : 0;
+  if (*text != 0 && (!suffix || text[1] != 0)) return SIZE_MAX;
+  size_t unit = suffix ? (size_t)1024 << 10 * (suffix - "KMGT") : 1;
+  return __builtin_mul_overflow(bytes, unit, &bytes) ? SIZE_MAX : bytes;
+}
+
+__attribute__((constructor)) static void read_environment(void) {
+  const char *limit = secure_getenv("VERISPAN_MEMORY_LIMIT");
+  if (limit && *limit != 0) (void)scavenge_set_limit(parse_bytes(limit));
+}
+
 __attribute__((constructor)) static void register_fork_handlers(void) {
   (void)pthread_atfork(mcache_before_fork, mcache_after_fork, mcache_after_fork);
+  (void)pthread_atfork(background_before_fork, background_after_fork, background_in_child);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutual exclusion. Order: the list of mcaches, then a central list, then the heap. Nothing is called with a
+ * Mutual exclusion. Order: the background thread's, the scavenger's, the list of mcaches, then a central list, then
+ * the heap. Nothing is called with a
  * lock held but lower layers and the OS layer. The locks are not recursive.
  *
  * The compiler checks who holds what (clang -Wthread-safety, make check-builds; elsewhere the annotations are empty):
@@ -15,6 +16,8 @@
 #define VERISPAN_LOCK_H
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
 
 #if defined(__clang__) && !defined(__FRAMAC__)
 #define VS_LOCK_ATTRIBUTE(x) __attribute__((x))
@@ -27,6 +30,7 @@
 #define VS_REQUIRES(...) VS_LOCK_ATTRIBUTE(requires_capability(__VA_ARGS__))  /* called with it held */
 #define VS_EXCLUDES(...) VS_LOCK_ATTRIBUTE(locks_excluded(__VA_ARGS__))       /* called without it: takes it */
 #define VS_ACQUIRES(...) VS_LOCK_ATTRIBUTE(acquire_capability(__VA_ARGS__))
+#define VS_TRIES(...) VS_LOCK_ATTRIBUTE(try_acquire_capability(true, __VA_ARGS__))
 #define VS_RELEASES(...) VS_LOCK_ATTRIBUTE(release_capability(__VA_ARGS__))
 #define VS_LOCK_UNCHECKED VS_LOCK_ATTRIBUTE(no_thread_safety_analysis)        /* says beside it why */
 
@@ -41,9 +45,18 @@ struct VS_CAPABILITY vs_lock {
 VS_LOCK_UNCHECKED static inline void lock_acquire(struct vs_lock *l) VS_ACQUIRES(*l) {
   (void)pthread_mutex_lock(&l->mutex);
 }
+VS_LOCK_UNCHECKED static inline bool lock_try(struct vs_lock *l) VS_TRIES(*l) {
+  return pthread_mutex_trylock(&l->mutex) == 0;
+}
 VS_LOCK_UNCHECKED static inline void lock_release(struct vs_lock *l) VS_RELEASES(*l) {
   (void)pthread_mutex_unlock(&l->mutex);
 }
+
+/* A fresh lock, before anybody knows of it. */
+static inline void lock_init(struct vs_lock *l) { *l = (struct vs_lock)VS_LOCK_INIT; }
+
+/* Lets other threads run, in a loop that waits for one. */
+static inline void lock_pause(void) { (void)sched_yield(); }
 
 /* The lock of some central list; declared for the annotations only. */
 struct VS_CAPABILITY vs_role {

@@ -3,6 +3,7 @@
 #include "mheap.h"
 
 #include "os.h"
+#include "ownership.h"
 #include "scavenge.h"
 
 struct mheap vs_heap = {.lock = VS_LOCK_INIT};
@@ -18,6 +19,13 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 
 /* The least multiple of unit that is not below n. */
 static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+/* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
+ * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
+ * time. */
+#define CACHE_FRACTION 128u
+#define CACHES_FRACTION 16u
+#define CACHE_MIN_SPANS 2u
+#define CACHE_DESCRIPTORS 16u
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
@@ -96,20 +104,36 @@ HEAP_LOCKED static bool mheap_grow_at(uint64_t page, uint64_t npages) {
   return addrranges_hold(reserved, base, base + size) && mheap_prepare(base, size);
 }
 
-/* A descriptor for a span of npages pages from page first on. Each arena has one for each of its pages. */
-HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
-  struct heap_arena *a = mheap_arena(first);
+/* A descriptor of an arena, which has one for each of its pages. */
+HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   struct mspan *s = a->free_span;
   if (s)
     a->free_span = s->next;
   else
     s = &a->span[a->nspans++];
+  vs_heap.spans++;
+  return s;
+}
+
+HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
+  s->next = a->free_span;
+  a->free_span = s;
+  vs_heap.spans--;
+}
+
+/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them. */
+static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
   s->base = page_address(first);
   s->npages = npages;
   arena_enter(a, s);
-  vs_heap.spans++;
+  return s;
+}
+
+/* A span of npages pages from page first on. */
+HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
+  struct heap_arena *a = mheap_arena(first);
+  struct mspan *s = mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
   vs_heap.used_pages += npages;
-  if (vs_heap.used_pages > vs_heap.peak_pages) vs_heap.peak_pages = vs_heap.used_pages;
   return s;
 }
 
@@ -145,7 +169,7 @@ HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
   struct mspan *s = mheap_new_span(page, npages);
-  scavenge_after_take();
+  scavenge_taken(npages - *dirty);
   return s;
 }
 
@@ -156,30 +180,133 @@ static void mheap_release_span(struct mspan *s) {
   struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
   pagealloc_put(first, npages);
-  s->next = a->free_span;
-  a->free_span = s;
-  vs_heap.spans--;
+  mheap_put_descriptor(a, s);
   vs_heap.used_pages -= npages;
-  scavenge_after_free(npages);
+  scavenge_freed();
   lock_release(&vs_heap.lock);
 }
 
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+/* ---- caches ---- */
+
+struct mheap_cache *mheap_caches(void) { return __atomic_load_n(&vs_heap.caches, __ATOMIC_ACQUIRE); }
+
+/* Reserves descriptors for the spans of npages pages that the pages of a cache may become. */
+HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_t npages) {
+  uint32_t want = bits_count(c->pages.free) / npages;
+  if (want > CACHE_DESCRIPTORS) want = CACHE_DESCRIPTORS;
+  while (c->nspare < want) {
+    struct mspan *s = mheap_take_descriptor(c->arena);
+    s->next = c->spare;
+    c->spare = s;
+    vs_store_relaxed_u64(&c->nspare, c->nspare + 1);
+  }
+}
+
+static struct mspan *mheap_pop_descriptor(struct mheap_cache *c) {
+  struct mspan *s = c->spare;
+  c->spare = s->next;
+  vs_store_relaxed_u64(&c->nspare, c->nspare - 1);
+  return s;
+}
+
+/* Gives a cache the given pages of the group that starts at page first in place of those that it had. */
+HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, uint64_t pages, uint64_t clean) {
+  vs_heap.used_pages += bits_count(pages);
+  vs_heap.used_pages -= bits_count(c->pages.free);
+  vs_heap.dirty_pages += bits_count(clean);
+  vs_heap.dirty_pages -= bits_count(c->pages.clean);
+  vs_heap.filled_pages += bits_count(pages);
+  vs_heap.filled_pages -= c->filled;
+  c->filled = bits_count(pages);
+  vs_store_relaxed_u64(&c->pages.first, first);
+  vs_store_relaxed_u64(&c->pages.free, pages);
+  vs_store_relaxed_u64(&c->pages.clean, clean);
+}
+
+HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
+  pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
+  mheap_set_pages(c, 0, 0, 0);
+  while (c->spare) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
+}
+
+/* The free pages that a cache may take of the group of a page, from that page on. */
+HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
+  uint32_t k = (uint32_t)(page % VS_GROUP_PAGES), w = (uint32_t)(page % VS_CHUNK_PAGES / VS_GROUP_PAGES);
+  uint64_t most = vs_heap.used_pages / CACHE_FRACTION, all = vs_heap.used_pages / CACHES_FRACTION;
+  uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
+  if (vs_heap.filled_pages + (end - k) > all) return 0;
+  return pagealloc_chunk(page)->free[w] & bits_below(end) & bits_not(bits_below(k));
+}
+
+/* Fills an empty cache with the pages behind the last page of a span of npages pages that was just made, if they are
+ * worth it. */
+HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, uint32_t npages) {
+  uint64_t first = last / VS_GROUP_PAGES * VS_GROUP_PAGES, clean;
+  uint64_t pages = mheap_cacheable(last);
+  if (bits_count(pages) < CACHE_MIN_SPANS * npages) return;
+  pages = pagealloc_take_group(first, pages, &clean);
+  mheap_set_pages(c, first, pages, clean);
+  c->arena = mheap_arena(first);
+  mheap_reserve_descriptors(c, npages);
+  if (!c->listed) {
+    c->listed = true;
+    c->next = vs_heap.caches;
+    __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
+  }
+  scavenge_taken(bits_count(clean));
+}
+
+/* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it can spare. */
+static struct mspan *mheap_take_cached(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  uint64_t clean;
+  if (c->nspare == 0 || c->nspare - 1 + npages > bits_count(c->pages.free)) return 0;
+  uint32_t k = pagecache_alloc(&c->pages, npages, &clean);
+  if (k == VS_GROUP_PAGES) return 0;
+  *dirty = npages - bits_count(clean);
+  return mheap_enter_span(c->arena, mheap_pop_descriptor(c), c->pages.first + k, npages);
+}
+
+/* The same after that was refused: with more descriptors, or else from the page allocator. NULL if the system refused. */
+HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32_t npages, uint64_t *dirty) {
+  if (c->pages.free != 0) {
+    mheap_reserve_descriptors(c, npages);
+    struct mspan *s = mheap_take_cached(c, npages, dirty);
+    if (s) return s;
+    mheap_flush_cache(c);
+  }
+  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
+  if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
+  return s;
+}
+
+void mheap_flush(struct mheap_cache *c) {
+  if (c->pages.free == 0) return;
+  lock_acquire(&vs_heap.lock);
+  mheap_flush_cache(c);
+  lock_release(&vs_heap.lock);
+}
+
+/* ---- spans ---- */
+
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   uint32_t npages = vs_class_pages[spanclass / 2];
   uint64_t dirty = 0;
-  lock_acquire(&vs_heap.lock);
-  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, &dirty);
-  lock_release(&vs_heap.lock);
+  struct mspan *s = mheap_take_cached(cache, npages, &dirty);
+  if (!s) {
+    lock_acquire(&vs_heap.lock);
+    s = mheap_take_refill(cache, npages, &dirty);
+    lock_release(&vs_heap.lock);
+  }
   if (!s) return 0;
   mspan_init(s, s->base, spanclass, dirty != 0);
   s->next = 0;
   s->prev = 0;
-  vs_store_release_u64(&s->ctl, ctl); /* M0 */
+  ownership_begin(s, ctl);
   return s;
 }
 
 void mheap_free(struct mspan *s) {
-  vs_store_release_u64(&s->ctl, 0); /* M8 */
+  ownership_end(s);
   mheap_release_span(s);
 }
 
@@ -199,12 +326,12 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
   if (release && os_release(s->base, (size_t)npages * VS_PAGE_SIZE) == 0) dirty = 0;
   s->needzero = dirty != 0;
   *zeroed = dirty == 0;
-  vs_store_release_u64(&s->ctl, spanctl_large()); /* M9 */
+  ownership_begin_large(s);
   return s->base;
 }
 
 bool mheap_free_large(struct mspan *s) {
-  if (!vs_cas_u64(&s->ctl, spanctl_large(), 0)) return false; /* M10 */
+  if (!ownership_end_large(s)) return false;
   mheap_release_span(s);
   return true;
 }
@@ -217,31 +344,31 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
   arena_set_head(mheap_arena(s->base / VS_PAGE_SIZE), (uint32_t)first, (uint32_t)(end - first), head);
 }
 
-/* Takes the npages pages from page on, if they are free or can be made so. */
-HEAP_LOCKED static bool mheap_take_at(uint64_t page, uint64_t npages) {
+/* Whether the npages pages from page on are free, or the heap can grow by those that are not its own. */
+HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   uint64_t run = pagealloc_run(page, npages);
-  if (run < npages && !mheap_grow_at(page + run, npages - run)) return false;
-  (void)mheap_take_pages(page, (uint32_t)npages);
-  return true;
+  return run == npages || mheap_grow_at(page + run, npages - run);
 }
 
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
-  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages;
+  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages, clean = 0;
+  bool done = true;
   if (npages == have) return true;
   lock_acquire(&vs_heap.lock);
-  bool done = npages < have || mheap_take_at(first + have, npages - have);
-  if (done) {
-    s->npages = (uint32_t)npages;
-    vs_heap.used_pages = vs_heap.used_pages - have + npages;
-    if (vs_heap.used_pages > vs_heap.peak_pages) vs_heap.peak_pages = vs_heap.used_pages;
-  }
-  if (done && npages > have) {
-    mheap_set_heads(s, have, npages, s);
-    scavenge_after_take();
-  } else if (done) {
+  if (npages < have) {
     mheap_set_heads(s, npages, have, &vs_empty_span);
     pagealloc_put(first + npages, have - npages);
-    scavenge_after_free(have - npages);
+  } else if (mheap_reach(first + have, npages - have)) {
+    clean = npages - have - mheap_take_pages(first + have, (uint32_t)(npages - have));
+    mheap_set_heads(s, have, npages, s);
+  } else {
+    done = false;
+  }
+  if (done) {
+    vs_heap.used_pages += npages;
+    vs_heap.used_pages -= have;
+    s->npages = (uint32_t)npages;
+    scavenge_taken(clean);
   }
   lock_release(&vs_heap.lock);
   return done;
@@ -254,7 +381,7 @@ HEAP_LOCKED static void mheap_clean_pages(uint64_t page, uint64_t npages) {
     uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
     uint32_t n = end - page < VS_CHUNK_PAGES - p ? (uint32_t)(end - page) : VS_CHUNK_PAGES - p;
     vs_heap.dirty_pages -= pagechunk_count(c->dirty, p, n);
-    pagechunk_released(c, p, n);
+    pagechunk_clear(c->dirty, p, n);
     page += n;
   }
 }
@@ -270,6 +397,10 @@ bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
 bool mheap_is_dirty(uintptr_t addr) {
   uint64_t page = addr / VS_PAGE_SIZE;
   if (page >= VS_NO_PAGE || !vs_pages.block[page / VS_LEVEL2_PAGES]) return false;
+  for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) {
+    uint64_t k = page - vs_load_relaxed_u64(&c->pages.first);
+    if (k < VS_GROUP_PAGES && bits_test(vs_load_relaxed_u64(&c->pages.clean), (uint32_t)k)) return false;
+  }
   uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
   return bits_test(pagealloc_chunk(page)->dirty[p / VS_WORD_BITS], p % VS_WORD_BITS);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The page heap: spans of pages over the arenas, growth from the OS, and large blocks (after Go's runtime/mheap.go).
- * One lock guards arenas, span map and page allocator. Pages of a freed span go back to the page allocator; when they
- * go back to the system, scavenge.h says.
+ * One lock guards arenas and page allocator; the entries of the span map belong to who owns their pages. Pages of a freed
+ * span go back to the page allocator; when they go back to the system, scavenge.h says.
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
  * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
  * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
  *
- * Up: mcentral, mcache, alloc. Down: arena, pagealloc, scavenge, mspan, os, lock.
- * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span. Claims: C1 C3 C5 C6 C10.
+ * Up: mcentral, mcache, alloc. Down: arena, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span and no cache.
+ * Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
 #define VERISPAN_MHEAP_H
@@ -22,22 +23,38 @@
 #include "arena.h"
 #include "lock.h"
 #include "pagealloc.h"
+#include "pagecache.h"
 #include "space.h"
 
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
 
+/* What an mcache holds of the page heap, to make spans with slots of it without the lock: free pages of a group of 64,
+ * and descriptors of the arena that the group lies in. They are the holder's alone: no search finds the pages, and no
+ * block lies in them, so that nobody but a marker's lookup reads the heads of pages that become a span (T-08).
+ *
+ * There are no more descriptors than pages, so that those of an arena suffice: one for each page. A cache of zeros is
+ * empty. It is filled and flushed by its holder with the heap locked. */
+struct mheap_cache {
+  struct page_cache pages;
+  struct heap_arena *arena; /* of the pages */
+  struct mspan *spare;      /* descriptors, linked by next */
+  uint64_t nspare;          /* how many; atomic: written by the holder, read by all */
+  uint64_t filled;          /* pages that it got when it was last filled, 0 since it was flushed */
+  struct mheap_cache *next; /* in the list of caches */
+  bool listed;              /* it is in that list */
+};
+
 struct mheap {
   struct vs_lock lock;
   uint32_t narenas;         /* arenas with metadata */
   struct space space;
-  uint64_t used_pages;      /* pages of spans */
-  uint64_t peak_pages;      /* most of them since the last tick */
+  uint64_t used_pages;      /* pages of spans and in caches */
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
-  uint64_t freed_since;     /* pages freed since the clock was last read */
   uint64_t released_bytes;  /* bytes ever returned to the system */
-  uint64_t tick;            /* time of the last tick, milliseconds */
-  uint64_t spans;           /* spans in use */
+  uint64_t spans;           /* descriptors in use and in caches */
+  uint64_t filled_pages;    /* pages that caches got when they were last filled */
+  struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };
 
 extern struct mheap vs_heap;
@@ -49,8 +66,16 @@ extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
 
 static inline uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
 
-/* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. */
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) VS_EXCLUDES(vs_heap.lock);
+/* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. It is
+ * made of the caller's cache if that has the pages; else the cache is flushed, and filled again from where the span
+ * was found. */
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) VS_EXCLUDES(vs_heap.lock);
+
+/* Returns what the caller's cache holds. */
+void mheap_flush(struct mheap_cache *cache) VS_EXCLUDES(vs_heap.lock);
+
+/* The list of caches that have ever been filled: none leaves it. Takes no lock. */
+struct mheap_cache *mheap_caches(void);
 
 /* Returns an empty span that no thread and no list knows. */
 void mheap_free(struct mspan *s) VS_EXCLUDES(vs_heap.lock);

@@ -99,8 +99,12 @@ int os_move(uintptr_t from, uintptr_t to, size_t size);
 */
 void *os_metadata(size_t size);
 
-/* Milliseconds of a clock that only goes forward. */
-uint64_t os_milliseconds(void);
+/* Nanoseconds of a clock that only goes forward, exact to some milliseconds; and of this thread's processor time. */
+uint64_t os_nanoseconds(void);
+uint64_t os_thread_nanoseconds(void);
+
+/* Processors that the process may run on, at least 1. */
+uint64_t os_processors(void);
 
 /* Prints "verispan: <function>: <what>: 0x<address>" on standard error and aborts. */
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr);

@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -101,10 +102,22 @@ int os_move(uintptr_t from, uintptr_t to, size_t size) {
   return failed;
 }
 
-uint64_t os_milliseconds(void) {
+static uint64_t os_clock(clockid_t clock) {
   struct timespec now;
-  (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+  (void)clock_gettime(clock, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t os_nanoseconds(void) { return os_clock(CLOCK_MONOTONIC_COARSE); }
+
+uint64_t os_thread_nanoseconds(void) { return os_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+uint64_t os_processors(void) {
+  int saved = errno;
+  cpu_set_t set;
+  uint64_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? (uint64_t)CPU_COUNT(&set) : 1;
+  errno = saved;
+  return n;
 }
 
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {

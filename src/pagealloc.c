@@ -160,6 +160,30 @@ void pagealloc_put(uint64_t first, uint64_t npages) {
   pagealloc_set_free(first, npages);
 }
 
+void pagealloc_put_clean(uint64_t first, uint64_t npages) {
+  uint64_t end = first + npages;
+  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
+    pagechunk_clear(pagealloc_chunk(page)->dirty, (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
+  pagealloc_set_free(first, npages);
+}
+
+/* ---- groups ---- */
+
+static uint32_t pagealloc_group(uint64_t page) { return (uint32_t)(page % VS_CHUNK_PAGES / VS_WORD_BITS); }
+
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
+  uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  pagealloc_update(first, VS_WORD_BITS);
+  return taken;
+}
+
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
+  pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  if (first < vs_pages.search) vs_pages.search = first;
+  if (pages != clean) pagealloc_mark_idle(first);
+  pagealloc_update(first, VS_WORD_BITS);
+}
+
 /* ---- pages to give back ---- */
 
 /* The highest set bit of x below bit n, or 64. */
@@ -192,9 +216,7 @@ uint64_t pagealloc_idle_chunk(uint64_t end) {
   return VS_NO_PAGE;
 }
 
-void pagealloc_age(uint64_t page, uint32_t min) {
+void pagealloc_not_idle(uint64_t page) {
   struct page_block *b = vs_pages.block[page / VS_LEVEL2_PAGES];
-  uint32_t k = (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS);
-  pagechunk_age(&b->chunk[k]);
-  if (pagechunk_find(b->chunk[k].cold, min) == VS_CHUNK_PAGES) b->idle = bits_clear(b->idle, k);
+  b->idle = bits_clear(b->idle, (uint32_t)(page / VS_CHUNK_PAGES % VS_BLOCK_CHUNKS));
 }

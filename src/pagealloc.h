@@ -48,7 +48,7 @@
 struct page_block {
   uint64_t level3[8];
   uint64_t level4[VS_BLOCK_CHUNKS];
-  uint64_t idle; /* bit k: chunk k may have pages to give back */
+  uint64_t idle; /* bit k: chunk k may have free and dirty pages */
   struct page_chunk chunk[VS_BLOCK_CHUNKS];
 };
 
@@ -91,11 +91,21 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
 /* Returns the pages [first, first + npages), which are in use. */
 void pagealloc_put(uint64_t first, uint64_t npages);
 
-/* The first page of the highest chunk below page end that may have pages to give back, or VS_NO_PAGE. */
+/* Returns the pages [first, first + npages), which are in use and whose memory was given back to the system. */
+void pagealloc_put_clean(uint64_t first, uint64_t npages);
+
+/* Takes the free pages among the given ones of the group of 64 that starts at page first: which they are, and in *clean
+ * which of them are not dirty. Bit k is page first + k. */
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean);
+
+/* Returns the given pages of the group of 64 that starts at page first, which are in use. Those in clean were not touched
+ * since pagealloc_take_group called them clean. */
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean);
+
+/* The first page of the highest chunk below page end that may have free and dirty pages, or VS_NO_PAGE. */
 uint64_t pagealloc_idle_chunk(uint64_t end);
 
-/* A tick of the scavenger for the chunk that starts at page: its free and dirty pages become cold. It counts as idle
- * until it has no min of them in a row. */
-void pagealloc_age(uint64_t page, uint32_t min);
+/* Notes that the chunk that starts at page has no free and dirty pages. */
+void pagealloc_not_idle(uint64_t page);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A chunk: 512 pages, and three bits for each (Go's pallocData, runtime/mpallocbits.go).
+ * A chunk: 512 pages, and two bits for each (Go's pallocData, runtime/mpallocbits.go).
  *
  *   free   it belongs to no span, and to the heap
  *   dirty  its memory may hold old data, and is resident; a page that is not dirty reads as zeros
- *   cold   free and dirty since the last tick of the scavenger
  *
- * Go's bits say "in use"; with "free" a chunk of zeros has no page to give, so that metadata fresh from the system
- * needs no filling. Page numbers count from the start of the chunk. Everything here needs the heap lock.
+ * Go's bits say "in use" and "scavenged"; with "free" and "dirty" a chunk of zeros has no page to give, so that metadata
+ * fresh from the system needs no filling. Page numbers count from the start of the chunk. Everything here needs the
+ * heap lock.
  *
- * Up: pagealloc, mheap. Down: bits, pagesum.
- * Invariant: ChunkInv (spec/pagechunk.acsl): cold pages are free and dirty. Claims: C3 C5 C7 C10.
+ * Up: pagealloc, scavenge, mheap. Down: bits, pagesum.
+ * Invariant: a page in use is dirty. Claims: C3 C5 C7 C10.
  */
 #ifndef VERISPAN_PAGECHUNK_H
 #define VERISPAN_PAGECHUNK_H
@@ -27,7 +27,6 @@
 struct page_chunk {
   uint64_t free[VS_CHUNK_WORDS];
   uint64_t dirty[VS_CHUNK_WORDS];
-  uint64_t cold[VS_CHUNK_WORDS];
 };
 
 #include "../spec/pagechunk.acsl"
@@ -65,8 +64,8 @@ uint32_t pagechunk_next_clear(const uint64_t *map, uint32_t from);
 */
 uint32_t pagechunk_find(const uint64_t *map, uint32_t npages);
 
-/* The last run of at least npages pages in a row whose bits are set, cut at page end: its first page, or 512; its
- * length in *length. */
+/* The last run of at least npages pages in a row whose bits are set, as long as it is but cut at page end: its first
+ * page, or 512; its length in *length. */
 /*@ requires valid: \valid_read(map + (0 .. 7)) && \valid(length);
     requires sep: \separated(length, map + (0 .. 7));
     requires range: 1 <= npages <= 512 && end <= 512;
@@ -74,6 +73,8 @@ uint32_t pagechunk_find(const uint64_t *map, uint32_t npages);
     assigns *length;
     ensures bound: \result <= 512;
     ensures hit: \result < 512 ==> npages <= *length && \result + *length <= end && MapRun{Pre}(map, \result, *length);
+    ensures whole: \result < 512 ==> (0 < \result ==> !MapBit{Pre}(map, \result - 1)) &&
+      (\result + *length < end ==> !MapBit{Pre}(map, \result + *length));
     ensures last: \result < 512 ==> \forall integer i; \result + *length < i + npages <= end ==>
       !MapRun{Pre}(map, i, npages);
     ensures none: \result == 512 ==> \forall integer i; 0 <= i ==> i + npages <= end ==> !MapRun{Pre}(map, i, npages);
@@ -127,40 +128,74 @@ uint32_t pagechunk_count(const uint64_t *map, uint32_t first, uint32_t npages);
 /*@ requires valid: \valid(c);
     requires bound: first <= 512 && npages <= 512 - first;
     requires free: MapRun(&c->free[0], first, npages);
-    requires inv: ChunkInv(c);
     terminates \true;
-    assigns c->free[0 .. 7], c->dirty[0 .. 7], c->cold[0 .. 7];
-    ensures inv: ChunkInv(c);
+    assigns c->free[0 .. 7], c->dirty[0 .. 7];
     ensures dirty: \result == MapCount{Pre}(&c->dirty[0], first, npages);
     ensures taken: \forall integer i; first <= i < first + npages ==>
       !MapBit(&c->free[0], i) && MapBit(&c->dirty[0], i);
     ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>
-      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i) && MapSame{Pre,Here}(&c->cold[0], i);
+      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i);
 */
 uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages);
 
-/* Notes that the memory of the free pages [first, first + npages) was given back to the system. */
-/*@ requires valid: \valid(c);
-    requires bound: first <= 512 && npages <= 512 - first;
-    requires inv: ChunkInv(c);
+/* Takes the free pages of group w among the given ones: which they are, and in *clean which of them are not dirty. Bit k
+ * is page 64 * w + k. */
+/*@ requires valid: \valid(c) && \valid(clean);
+    requires sep: \separated(c, clean);
+    requires bound: w < 8;
     terminates \true;
-    assigns c->dirty[0 .. 7], c->cold[0 .. 7];
-    ensures inv: ChunkInv(c);
-    ensures clean: \forall integer i; first <= i < first + npages ==>
-      !MapBit(&c->dirty[0], i) && !MapBit(&c->cold[0], i);
-    ensures frame: \forall integer i; 0 <= i < 512 ==> !(first <= i < first + npages) ==>
-      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i) && MapSame{Pre,Here}(&c->cold[0], i);
+    assigns c->free[w], c->dirty[w], *clean;
+    ensures free: \forall integer k; 0 <= k < 64 ==>
+      (Bit(\result, k) <==> Bit(pages, k) && MapBit{Pre}(&c->free[0], 64 * w + k));
+    ensures clean: \forall integer k; 0 <= k < 64 ==>
+      (Bit(*clean, k) <==> Bit(\result, k) && !MapBit{Pre}(&c->dirty[0], 64 * w + k));
+    ensures taken: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->free[0], 64 * w + k) <==> MapBit{Pre}(&c->free[0], 64 * w + k) && !Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->dirty[0], 64 * w + k) <==> MapBit{Pre}(&c->dirty[0], 64 * w + k) || Bit(\result, k));
+    ensures frame: \forall integer i; 0 <= i < 512 ==> i / 64 != w ==>
+      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i);
 */
-void pagechunk_released(struct page_chunk *c, uint32_t first, uint32_t npages);
+uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean);
 
-/* A tick of the scavenger: every page that is free and dirty now is cold. */
+/* Returns the given pages of group w, which are in use. Those in clean were not touched since pagechunk_take_group called
+ * them clean. */
 /*@ requires valid: \valid(c);
+    requires bound: w < 8;
+    requires used: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> !MapBit(&c->free[0], 64 * w + k);
+    requires clean: \forall integer k; 0 <= k < 64 ==> Bit(clean, k) ==> Bit(pages, k);
     terminates \true;
-    assigns c->cold[0 .. 7];
-    ensures inv: ChunkInv(c);
-    ensures cold: \forall integer i; 0 <= i < 512 ==>
-      (MapBit(&c->cold[0], i) <==> MapBit(&c->free[0], i) && MapBit(&c->dirty[0], i));
+    assigns c->free[w], c->dirty[w];
+    ensures free: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->free[0], 64 * w + k) <==> MapBit{Pre}(&c->free[0], 64 * w + k) || Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (MapBit(&c->dirty[0], 64 * w + k) <==> MapBit{Pre}(&c->dirty[0], 64 * w + k) && !Bit(clean, k));
+    ensures frame: \forall integer i; 0 <= i < 512 ==> i / 64 != w ==>
+      MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i);
 */
-void pagechunk_age(struct page_chunk *c);
+void pagechunk_put_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t clean);
+
+/* The highest free and dirty pages, to be given back to the system: their first, or 512 if there are none; how many in
+ * *npages. They are whole groups of min pages (pages of the system; page 0 starts one), and at most max pages rounded
+ * up to such groups, or as many more as it takes not to split a huge page (of huge pages) that is free and dirty as a
+ * whole (Go's runtime/mgcscavenge.go, findScavengeCandidate). */
+/*@ requires valid: \valid_read(c) && \valid(npages);
+    requires sep: \separated(npages, c);
+    requires range: 1 <= min <= 512 && 1 <= max <= 512 && min <= huge <= 1048576 && huge % min == 0;
+    terminates \true;
+    assigns *npages;
+    ensures bound: \result <= 512;
+    ensures hit: \result < 512 ==> 1 <= *npages && \result + *npages <= 512 &&
+      \result % min == 0 && (\result + *npages) % min == 0;
+    ensures free: \result < 512 ==> ChunkIdle(c, \result, *npages);
+    ensures last: \result < 512 ==> \forall integer i; 0 <= i ==> i % min == 0 ==> \result + *npages < i + min <= 512 ==>
+      !ChunkIdle(c, i, min);
+    ensures none: \result == 512 ==> \forall integer i; 0 <= i ==> i % min == 0 ==> i + min <= 512 ==>
+      !ChunkIdle(c, i, min);
+    ensures max: \result < 512 ==> *npages < max + min + huge;
+    ensures huge: \result < 512 ==> \forall integer h; 0 <= h ==> h % huge == 0 ==> h < \result < h + huge <= 512 ==>
+      !ChunkIdle(c, h, huge);
+*/
+uint32_t pagechunk_candidate(const struct page_chunk *c, uint32_t min, uint32_t max, uint32_t huge, uint32_t *npages);
 
 #endif

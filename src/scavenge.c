@@ -4,72 +4,190 @@
 
 #include "os.h"
 
-/* Shortest run of pages worth a system call, and pages freed between two looks at the clock. */
-#define MIN_RELEASE_PAGES 4u
-#define FREES_PER_LOOK 128u
+/* Pages of the system in groups of so many of ours, of a huge page, and that one system call gives back at most, but
+ * for a huge page. */
+#define SYSTEM_PAGES 1u
+#define HUGE_PAGES 256u
+#define RANGE_PAGES 64u
 
-/* Pages that may hold memory beyond the recent peak of use while the heap takes new ones: a fraction of it, and some. */
-#define IDLE_FRACTION 4u
-#define IDLE_PAGES 256u
+/* Chunks that are looked into with the heap locked at a time. */
+#define LOOKS 64u
 
-/* No limit on what a pass of the scavenger gives back. */
-#define NO_BUDGET UINT64_MAX
+/* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
+#define NOTHING UINT64_MAX
 
-/* Gives cold pages of the chunk that starts at page back to the system, the highest first, until budget pages have
- * gone; what is left of the budget. */
-HEAP_LOCKED static uint64_t scavenge_chunk(uint64_t page, uint64_t budget) {
-  struct page_chunk *c = pagealloc_chunk(page);
-  uint32_t npages = 0;
-  uint32_t first = pagechunk_last_run(c->cold, VS_CHUNK_PAGES, MIN_RELEASE_PAGES, &npages);
-  while (first < VS_CHUNK_PAGES && budget > 0) {
-    if (os_release(page_address(page + first), (size_t)npages * VS_PAGE_SIZE) == 0) {
-      pagechunk_released(c, first, npages);
-      vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
-      vs_heap.dirty_pages -= npages;
-      budget -= npages < budget ? npages : budget;
+/* Nanoseconds until somebody looks again after nothing was due; and that the background thread rests in any case. */
+#define REST 250000000u
+#define BREATH 10000000u
+
+/* Which pages to give back: those that must go at once, those that are due without haste, all. */
+enum reason { AT_ONCE, PACED, ALL };
+
+struct vs_lock vs_scavenge_lock = VS_LOCK_INIT;
+
+static struct {
+  uint64_t period;     /* when this period began, nanoseconds */
+  uint64_t peak;       /* most pages in use in this period, and in the one before */
+  uint64_t last_peak;
+  uint64_t limit;      /* pages */
+  size_t limit_bytes;
+} state VS_GUARDED_BY(vs_heap.lock) = {.limit = VS_NO_LIMIT, .limit_bytes = SIZE_MAX};
+
+/* What scavenge_assist looks at without a lock. Written with the heap locked: whether more pages hold memory than those
+ * in use explain; and pages to give back at once. */
+static uint64_t wanted, owed;
+
+/* When paced work may go on, and when there was some last, nanoseconds. Written under vs_scavenge_lock. */
+static uint64_t next;
+static uint64_t last VS_GUARDED_BY(vs_scavenge_lock);
+
+/* The most pages in use lately. */
+HEAP_LOCKED static uint64_t scavenge_peak(void) {
+  return state.peak > state.last_peak ? state.peak : state.last_peak;
+}
+
+HEAP_LOCKED static void scavenge_note(void) {
+  bool want = pacing_excess(vs_heap.dirty_pages, vs_heap.used_pages, state.limit) != 0;
+  vs_store_relaxed_u64(&wanted, want);
+}
+
+void scavenge_taken(uint64_t clean) {
+  if (vs_heap.used_pages > state.peak) state.peak = vs_heap.used_pages;
+  if (clean != 0) {
+    uint64_t before = vs_load_relaxed_u64(&owed);
+    vs_store_relaxed_u64(&owed, pacing_owed(before, clean, vs_heap.dirty_pages, scavenge_peak(), state.limit));
+  }
+  scavenge_note();
+}
+
+void scavenge_freed(void) { scavenge_note(); }
+
+/* Begins a new period if this one is over. */
+HEAP_LOCKED static void scavenge_turn(uint64_t now) {
+  if (pacing_over(now, state.period) < VS_PERIOD) return;
+  state.period = now;
+  state.last_peak = state.peak;
+  state.peak = vs_heap.used_pages;
+}
+
+/* How many pages to give back now. */
+HEAP_LOCKED static uint64_t scavenge_due(enum reason why) {
+  if (why == ALL) return vs_heap.dirty_pages;
+  if (why == PACED) return pacing_excess(vs_heap.dirty_pages, scavenge_peak(), state.limit);
+  return pacing_owed(vs_load_relaxed_u64(&owed), 0, vs_heap.dirty_pages, scavenge_peak(), state.limit);
+}
+
+/* Takes the highest free and dirty pages, about want of them, out of the free pages: their first, and how many; 0 if
+ * there are none in the chunks looked into. VS_NO_PAGE if there are none at all. */
+HEAP_LOCKED static uint64_t scavenge_take(uint64_t want, uint32_t *npages) {
+  uint32_t max = want < RANGE_PAGES ? (uint32_t)want : RANGE_PAGES;
+  uint64_t chunk = want == 0 ? VS_NO_PAGE : pagealloc_idle_chunk(VS_NO_PAGE);
+  for (uint32_t i = 0; i < LOOKS && chunk < VS_NO_PAGE; i++) {
+    uint32_t first = pagechunk_candidate(pagealloc_chunk(chunk), SYSTEM_PAGES, max, HUGE_PAGES, npages);
+    if (first < VS_CHUNK_PAGES) {
+      (void)pagealloc_take(chunk + first, *npages);
+      return chunk + first;
     }
-    first = pagechunk_last_run(c->cold, first, MIN_RELEASE_PAGES, &npages);
+    pagealloc_not_idle(chunk);
+    chunk = pagealloc_idle_chunk(chunk);
   }
-  return budget;
+  *npages = 0;
+  return chunk;
 }
 
-/* Gives free pages back to the system, however short they have been free: the highest first, budget of them. */
-HEAP_LOCKED static void scavenge_give_back(uint64_t budget) {
-  uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
-  while (page < VS_NO_PAGE && budget > 0) {
-    pagealloc_age(page, MIN_RELEASE_PAGES);
-    budget = scavenge_chunk(page, budget);
-    page = pagealloc_idle_chunk(page);
-  }
-}
-
-void scavenge_after_take(void) {
-  uint64_t limit = vs_heap.peak_pages + vs_heap.peak_pages / IDLE_FRACTION + IDLE_PAGES;
-  if (vs_heap.dirty_pages > limit)
-    scavenge_give_back(vs_heap.dirty_pages - limit + vs_heap.peak_pages / (4 * IDLE_FRACTION));
-}
-
-HEAP_LOCKED static void scavenge_tick(void) {
-  vs_heap.freed_since = 0;
-  uint64_t now = os_milliseconds();
-  if (now - vs_heap.tick < VS_TICK_MS) return;
-  vs_heap.tick = now;
-  vs_heap.peak_pages = vs_heap.used_pages;
-  uint64_t page = pagealloc_idle_chunk(VS_NO_PAGE);
-  while (page < VS_NO_PAGE) {
-    (void)scavenge_chunk(page, NO_BUDGET);
-    pagealloc_age(page, MIN_RELEASE_PAGES);
-    page = pagealloc_idle_chunk(page);
+/* Puts pages that scavenge_take took back; done: their memory is gone. */
+HEAP_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool done) {
+  if (done) {
+    pagealloc_put_clean(first, npages);
+    vs_heap.dirty_pages -= npages;
+    vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
+  } else {
+    pagealloc_put(first, npages);
   }
 }
 
-void scavenge_after_free(uint64_t npages) {
-  vs_heap.freed_since += npages;
-  if (vs_heap.freed_since >= FREES_PER_LOOK) scavenge_tick();
+/* Accounts for npages given back. */
+HEAP_LOCKED static void scavenge_pay(uint64_t npages) {
+  vs_store_relaxed_u64(&owed, npages == NOTHING ? 0 : pacing_over(vs_load_relaxed_u64(&owed), npages));
+  scavenge_note();
 }
 
-void scavenge_trim(void) {
+/* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
+VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reason why, uint64_t now) {
+  uint32_t npages = 0;
+  bool done = false;
   lock_acquire(&vs_heap.lock);
-  scavenge_give_back(NO_BUDGET);
+  scavenge_turn(now);
+  uint64_t first = scavenge_take(scavenge_due(why), &npages);
   lock_release(&vs_heap.lock);
+  if (npages != 0) done = os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
+  uint64_t gone = done ? npages : npages != 0 || first == VS_NO_PAGE ? NOTHING : 0;
+  lock_acquire(&vs_heap.lock);
+  if (npages != 0) scavenge_put(first, npages, done);
+  scavenge_pay(gone);
+  lock_release(&vs_heap.lock);
+  return gone;
+}
+
+VS_REQUIRES(vs_scavenge_lock) static void scavenge_at_once(uint64_t now) {
+  uint64_t left = vs_load_relaxed_u64(&owed);
+  while (left != 0) left = pacing_over(left, scavenge_range(AT_ONCE, now));
+}
+
+/* A quantum of paced work, or less if no more is due. */
+VS_REQUIRES(vs_scavenge_lock) static void scavenge_paced(uint64_t now) {
+  uint64_t start = os_thread_nanoseconds(), quantum = pacing_quantum(pacing_over(now, last)), worked, gone;
+  last = now;
+  do {
+    gone = scavenge_range(PACED, now);
+    worked = os_thread_nanoseconds() - start;
+  } while (gone != NOTHING && worked < quantum);
+  uint64_t after = pacing_next(vs_load_relaxed_u64(&next), now, worked, os_processors());
+  vs_store_relaxed_u64(&next, gone == NOTHING && after < now + REST ? now + REST : after);
+}
+
+void scavenge_assist(void) {
+  if (vs_load_relaxed_u64(&wanted) == 0) return;
+  uint64_t now = os_nanoseconds();
+  bool at_once = vs_load_relaxed_u64(&owed) != 0;
+  if ((!at_once && now < vs_load_relaxed_u64(&next)) || !lock_try(&vs_scavenge_lock)) return;
+  if (at_once)
+    scavenge_at_once(now);
+  else
+    scavenge_paced(now);
+  lock_release(&vs_scavenge_lock);
+}
+
+uint64_t scavenge_wait(void) {
+  scavenge_assist();
+  if (vs_load_relaxed_u64(&wanted) == 0) return REST;
+  uint64_t wait = pacing_over(vs_load_relaxed_u64(&next), os_nanoseconds());
+  return wait < BREATH ? BREATH : wait;
+}
+
+uint64_t scavenge_trim(void) {
+  uint64_t left, gone, total = 0;
+  lock_acquire(&vs_heap.lock);
+  left = vs_heap.dirty_pages;
+  lock_release(&vs_heap.lock);
+  do {
+    lock_acquire(&vs_scavenge_lock);
+    gone = scavenge_range(ALL, os_nanoseconds());
+    lock_release(&vs_scavenge_lock);
+    if (gone != NOTHING) total += gone;
+    left = pacing_over(left, gone);
+  } while (left != 0);
+  return total * VS_PAGE_SIZE;
+}
+
+size_t scavenge_set_limit(size_t bytes) {
+  lock_acquire(&vs_heap.lock);
+  size_t before = state.limit_bytes;
+  state.limit_bytes = bytes;
+  state.limit = bytes == SIZE_MAX ? VS_NO_LIMIT : bytes / VS_PAGE_SIZE;
+  vs_store_relaxed_u64(&owed, scavenge_due(AT_ONCE));
+  scavenge_note();
+  lock_release(&vs_heap.lock);
+  scavenge_assist();
+  return before;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures verispan against glibc and the allocators that Debian packages: CPU time, wall time, peak memory.
+"""Measures verispan against glibc and the allocators that Debian packages: CPU time, wall time, peak memory, and a few
+figures of their own (figures.py).
 
 Runs are interleaved: each round runs every load once under every allocator, in an order that rotates, and ratios are
 taken within a round before their median is taken. See harness/bench/README.md for the loads and the table.
@@ -23,15 +24,22 @@ import time
 sys.dont_write_bytecode = True
 
 import loads
-from loads import BUILD, ROOT, Failure, all_loads, environment, tool
+from figures import SUBJECT, all_figures
+from loads import BUILD, LARGE, REMOTE, ROOT, Failure, all_loads, environment, tool
 
 SETUP = "proofs/toolchain/setup.sh"
-SUBJECT = "verispan"
 LIBRARIES = {"glibc": "libc.so.6", "mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2",
              "tcmalloc": "libtcmalloc_minimal.so.4"}
 ALLOCATORS = [*LIBRARIES, SUBJECT]
 METRICS = {"cpu": "CPU time (user + system), s", "wall": "wall time, s", "peak": "peak memory, MiB"}
-BAR_CPU_MEAN, BAR_CPU_LOAD, BAR_PEAK_MEAN = 1.10, 1.4, 0.8
+GENERAL = tuple(load.name for load in all_loads() if load.general)
+# Against Debian's mimalloc: metric, geometric mean or worst, of which loads, at most.
+BARS = (("cpu", "geometric mean", "all general loads", GENERAL, 1.10),
+        ("cpu", "worst", "general loads", GENERAL, 1.4),
+        ("peak", "geometric mean", "all general loads", GENERAL, 0.8),
+        ("cpu", "worst", "large blocks", LARGE, 1.0),
+        ("cpu", "worst", "remote frees", REMOTE, 1.1),
+        ("peak", "worst", "remote frees", REMOTE, 1.2))
 QUICK = {"scale": 30, "runs": 3}
 FULL = {"scale": 100, "runs": 7}
 
@@ -58,8 +66,8 @@ class Context:
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="bench.py", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--quick", action="store_true", help="less work and fewer rounds: about 3 minutes")
-    parser.add_argument("--loads", help="some of: " + ",".join(load.name for load in all_loads()))
+    parser.add_argument("--quick", action="store_true", help="less work and fewer rounds: about 6 minutes")
+    parser.add_argument("--loads", help="some of: " + ",".join(part.name for part in all_loads() + all_figures()))
     parser.add_argument("--allocators", help="some of: " + ",".join(ALLOCATORS))
     parser.add_argument("--runs", type=int, help=f"rounds (default {FULL['runs']}, quick {QUICK['runs']})")
     parser.add_argument("--scale", type=int, help=f"work in percent (default {FULL['scale']}, quick {QUICK['scale']})")
@@ -74,7 +82,9 @@ def parse_arguments():
         parser.error("--runs is 1 to 1000")
     if not 1 <= args.scale <= 10000:
         parser.error("--scale is 1 to 10000")
-    args.loads = choose(parser, "--loads", args.loads, {load.name: load for load in all_loads()})
+    parts = choose(parser, "--loads", args.loads, {part.name: part for part in all_loads() + all_figures()})
+    args.loads = [part for part in parts if isinstance(part, loads.Load)]
+    args.figures = [part for part in parts if not isinstance(part, loads.Load)]
     args.allocators = choose(parser, "--allocators", args.allocators, {name: name for name in ALLOCATORS})
     return args
 
@@ -112,7 +122,11 @@ def find_allocators(names, verispan):
     return paths
 
 
-def check_tools(chosen, context):
+def check_tools(chosen, figures, context):
+    for figure in figures:
+        program = os.path.join(context.programs, figure.name)
+        if not os.access(program, os.X_OK):
+            die(f"figure {figure.name}: {program} is not built; run 'make bench'")
     for load in chosen:
         for name in load.needs:
             if tool(name) is None:
@@ -188,9 +202,10 @@ class Results:
         return min(self.values(load, SUBJECT, metric)) / min(self.values(load, name, metric))
 
     def mean_ratio(self, name, metric, of_load=ratio):
-        """Geometric mean over the loads that have a ratio, and how many these are."""
-        ratios = [r for r in (of_load(self, load, name, metric) for load in self.loads) if r is not None]
-        return (math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None), len(ratios)
+        """Geometric mean over the general loads that have a ratio."""
+        ratios = [of_load(self, load, name, metric) for load in self.loads if load in GENERAL]
+        ratios = [r for r in ratios if r is not None]
+        return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
 
 
 def spread(values):
@@ -273,18 +288,22 @@ def ratio_cell(results, load, name, metric):
 
 
 def make_table(results, metric):
-    """Rows of text: medians of each allocator, then the ratios of the subject to each other one."""
+    """Rows of text: medians of each allocator, then the ratios of the subject to each other one. The means stand
+    below the loads that they are over."""
     others = [name for name in results.allocators if name != SUBJECT] if SUBJECT in results.allocators else []
     rows = [["load", *results.allocators, *[f"{SUBJECT}/{name}" for name in others]]]
-    for load in results.loads:
-        rows.append([load, *[cell(results, load, name, metric) for name in results.allocators],
-                     *[ratio_cell(results, load, name, metric) for name in others]])
-    if others:
+    rows += [load_row(results, load, others, metric) for load in results.loads if load in GENERAL]
+    if others and len(rows) > 1:
         for title, of_load in (("geometric mean", Results.ratio), ("same of least samples", Results.least_ratio)):
-            means = [results.mean_ratio(name, metric, of_load)[0] for name in others]
+            means = [results.mean_ratio(name, metric, of_load) for name in others]
             rows.append([title, *["" for _ in results.allocators],
                          *["-" if mean is None else f"{mean:.3f}" for mean in means]])
-    return rows
+    return rows + [load_row(results, load, others, metric) for load in results.loads if load not in GENERAL]
+
+
+def load_row(results, load, others, metric):
+    return [load, *[cell(results, load, name, metric) for name in results.allocators],
+            *[ratio_cell(results, load, name, metric) for name in others]]
 
 
 def text_table(rows):
@@ -298,33 +317,37 @@ def markdown_table(rows):
     return [lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:]]
 
 
-def judge(results):
-    """The bars of the project against Debian's mimalloc; a mean over some of the loads is not judged."""
-    if SUBJECT not in results.allocators or "mimalloc" not in results.allocators:
-        return []
-    cpu, count = results.mean_ratio("mimalloc", "cpu")
-    peak, _ = results.mean_ratio("mimalloc", "peak")
-    complete = count == len(all_loads())
-    per_load = [(results.ratio(load, "mimalloc", "cpu"), load) for load in results.loads]
-    worst, where = max([pair for pair in per_load if pair[0] is not None], default=(None, "none"))
-    too_slow = worst is not None and worst > BAR_CPU_LOAD
-    return [
-        verdict("CPU, geometric mean", cpu, BAR_CPU_MEAN, complete, count),
-        verdict(f"CPU, worst load ({where})", worst, BAR_CPU_LOAD, complete or too_slow, count),
-        verdict("peak memory, geometric mean", peak, BAR_PEAK_MEAN, complete, count),
-    ]
+def judge(results, figures):
+    """The bars of the project, against Debian's mimalloc and of the figures."""
+    verdicts = []
+    if SUBJECT in results.allocators and "mimalloc" in results.allocators:
+        verdicts += [judge_loads(results, *bar) for bar in BARS if any(load in bar[3] for load in results.loads)]
+    for figure, measured in figures:
+        for what, than, reached, limit in figure.bars(measured):
+            verdicts.append({"bar": what, "against": than, "reached": reached, "limit": limit, "met": reached <= limit})
+    return verdicts
 
 
-def verdict(bar, reached, limit, judged, count):
-    return {"bar": bar, "against": "mimalloc", "reached": reached, "limit": limit, "loads": count,
-            "of": len(all_loads()), "met": reached <= limit if judged else None}
+def judge_loads(results, metric, kind, what, names, limit):
+    """A bar over some of its loads only is not judged, except one that is missed already."""
+    ratios = {load: results.ratio(load, "mimalloc", metric) for load in results.loads if load in names}
+    ratios = {load: ratio for load, ratio in ratios.items() if ratio is not None}
+    label = f"{METRICS[metric].partition(' (')[0].partition(',')[0]}, {kind} of {what}"
+    reached, missed = None, False
+    if ratios and kind == "worst":
+        worst = max(ratios, key=ratios.get)
+        label, reached, missed = f"{label} ({worst})", ratios[worst], ratios[worst] > limit
+    elif ratios:
+        reached = results.mean_ratio("mimalloc", metric)
+    judged = len(ratios) == len(names) or missed
+    return {"bar": f"{label}, {len(ratios)} of {len(names)}", "against": "mimalloc", "reached": reached,
+            "limit": limit, "met": reached <= limit if judged else None}
 
 
 def verdict_line(judged):
-    word = {True: "met", False: "MISSED", None: "not judged, loads are missing"}[judged["met"]]
+    word = {True: "MET", False: "MISSED", None: "not judged, loads are missing"}[judged["met"]]
     reached = "no result" if judged["reached"] is None else f"{judged['reached']:.3f} times {judged['against']}"
-    return (f"bar: {judged['bar']}: {reached} over {judged['loads']} of {judged['of']} loads, "
-            f"limit {judged['limit']:.2f}: {word}")
+    return f"bar: {judged['bar']}: {reached}, limit {judged['limit']:.2f}: {word}"
 
 
 def headline(facts):
@@ -334,11 +357,11 @@ def headline(facts):
             f"{facts['seconds']:.0f} s")
 
 
-def write_reports(results, facts, verdicts):
+def write_reports(results, figures, facts, verdicts):
     lines = ["# Benchmark", "", headline(facts), ""]
     lines += [f"- {name}: {facts['versions'][name]}" for name in results.allocators]
-    for metric, title in METRICS.items():
-        lines += ["", f"## {title}", "", *markdown_table(make_table(results, metric))]
+    lines += [line for title, rows in all_tables(results, figures)
+              for line in ("", f"## {title}", "", *markdown_table(rows))]
     if verdicts:
         lines += ["", "## Bars", "", *["- " + verdict_line(v) for v in verdicts]]
     if results.failures:
@@ -351,6 +374,7 @@ def write_reports(results, facts, verdicts):
                           for load, of_load in results.samples.items()},
                 "ratios": {metric: {name: {load: results.ratio(load, name, metric) for load in results.loads}
                                     for name in results.allocators if name != SUBJECT} for metric in METRICS},
+                "figures": {figure.name: figure.table(measured) for figure, measured in figures},
                 "bars": verdicts,
                 "failures": [{"load": load, "allocator": name, "reason": reason}
                              for (load, name), reason in results.failures.items()]}
@@ -359,12 +383,18 @@ def write_reports(results, facts, verdicts):
         file.write("\n")
 
 
-def print_report(results, facts, verdicts):
+def all_tables(results, figures):
+    """Title and rows of each table."""
+    tables = [(title, make_table(results, metric)) for metric, title in METRICS.items()] if results.loads else []
+    return tables + [(figure.title, figure.table(measured)) for figure, measured in figures]
+
+
+def print_report(results, figures, facts, verdicts):
     print("\n" + headline(facts))
     print("± is half the interquartile range; a ratio is the median over rounds [lowest..highest]")
-    for metric, title in METRICS.items():
+    for title, rows in all_tables(results, figures):
         print("\n" + title)
-        print("\n".join(text_table(make_table(results, metric))))
+        print("\n".join(text_table(rows)))
     print()
     for verdict in verdicts:
         print(verdict_line(verdict))
@@ -372,15 +402,24 @@ def print_report(results, facts, verdicts):
         print(f"FAILED: {load} under {name}: {reason}")
 
 
-def measure_all(results, args, paths, context, reference):
-    """Runs the rounds; returns how many were completed and whether a signal ended them."""
-    for round_number in range(args.runs):
-        try:
+def measure_all(results, figures, args, paths, context, reference):
+    """Runs the rounds and the figures; returns how many rounds were completed and whether a signal ended them."""
+    rounds = 0
+    try:
+        for round_number in range(args.runs if args.loads else 0):
             run_round(results, args.loads, paths, context, reference, round_number)
-        except KeyboardInterrupt:
-            progress("interrupted; what there is follows")
-            return round_number, True
-    return args.runs, False
+            rounds += 1
+        for figure in args.figures:
+            progress("figure " + figure.name)
+            try:
+                figures.append((figure, figure.measure(context, paths)))
+            except Failure as problem:
+                progress(f"FAILED: {problem}")
+                results.failures[figure.name, "some allocator"] = str(problem)
+    except KeyboardInterrupt:
+        progress("interrupted; what there is follows")
+        return rounds, True
+    return rounds, False
 
 
 def on_signal(_signal, _frame):
@@ -392,7 +431,7 @@ def main():
     signal.signal(signal.SIGTERM, on_signal)
     context = Context(args.scale)
     try:
-        check_tools(args.loads, context)
+        check_tools(args.loads, args.figures, context)
         paths = find_allocators(args.allocators, args.verispan)
         context.origins = dict(paths)
         if SUBJECT in paths:  # a copy, because a long run must not see another build half-way
@@ -406,18 +445,19 @@ def main():
         start, load_before = time.monotonic(), os.getloadavg()[0]
         reference = make_reference(args.loads, glibc, context)
         results = Results(args.loads, args.allocators)
-        rounds, interrupted = measure_all(results, args, paths, context, reference)
+        figures = []
+        rounds, interrupted = measure_all(results, figures, args, paths, context, reference)
     except KeyboardInterrupt:
         die("interrupted before the first round")
     finally:
         shutil.rmtree(context.scratch, ignore_errors=True)
-    facts = {"rounds": rounds, "wanted": args.runs, "interrupted": interrupted, "scale": args.scale,
+    facts = {"rounds": rounds, "wanted": args.runs if args.loads else 0, "interrupted": interrupted, "scale": args.scale,
              "cpus": os.cpu_count(), "load_before": load_before, "load_after": os.getloadavg()[0],
              "seconds": time.monotonic() - start,
              "versions": {name: package_of(path) for name, path in context.origins.items()}}
-    verdicts = judge(results)
-    write_reports(results, facts, verdicts)
-    print_report(results, facts, verdicts)
+    verdicts = judge(results, figures)
+    write_reports(results, figures, facts, verdicts)
+    print_report(results, figures, facts, verdicts)
     if interrupted:
         return 130
     missed = args.bars and (not verdicts or any(v["met"] is not True for v in verdicts))

@@ -18,6 +18,9 @@ BUILD = os.path.normpath(os.path.join(ROOT, os.environ.get("BUILD", "build")))
 TOOLCHAIN = os.path.join(BUILD, "toolchain", "bin")
 SYSTEM_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 OWN = ("cfrac", "strings", "bintree", "lifo", "fifo", "realloc", "random4k", "random1m", "larson", "prodcons")
+# Loads with bars of their own: of these only those in OWN count in the geometric means.
+LARGE = ("large", "large2")
+REMOTE = ("larson", "prodcons", "handover", "xmalloc")
 TIMEOUT = 120
 
 
@@ -104,6 +107,7 @@ class Load:
     """A load that is one command. Others override run()."""
 
     kind = "program"
+    general = True  # counts in the geometric means and in the bars over all loads
     needs = ()
     variables = {}
 
@@ -135,11 +139,18 @@ class Load:
 class Own(Load):
     kind = "own"
 
+    def __init__(self, name, program=None, arguments=(), general=True):
+        super().__init__(name)
+        self.program, self.arguments, self.general = program or name, arguments, general
+
+    def path(self, context):
+        return os.path.join(context.programs, self.program)
+
     def command(self, context):
-        return [os.path.join(context.programs, self.name), str(context.scale)]
+        return [self.path(context), str(context.scale), *self.arguments]
 
     def probe(self, context):
-        return [os.path.join(context.programs, self.name), "--help"]
+        return [self.path(context), "--help"]
 
 
 class Python(Load):
@@ -359,4 +370,6 @@ class Redis(Load):
 def all_loads():
     real = [Python("python"), Perl("perl"), Sqlite("sqlite"), Gcc("gcc"), Git("git"), Redis("redis"), Node("node"),
             Xz("xz")]
-    return [Own(name) for name in OWN] + real
+    special = [Own("large", general=False), Own("large2", "large", ("2",), general=False), Own("grow", general=False),
+               Own("handover", general=False), Own("xmalloc", general=False)]
+    return [Own(name) for name in OWN] + real + special

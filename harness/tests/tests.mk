@@ -9,12 +9,13 @@ TESTS_CFLAGS := -g -fno-builtin -Wall -Wextra -Wundef -Wconversion -Wshadow -Wer
 TESTS_C := $(CC) -std=gnu11 -O2 $(TESTS_CFLAGS)
 TESTS_CXX ?= g++
 TESTS_PYTHON := /usr/bin/python3
-TESTS_GROUPS := unit misuse libc stress programs builds
+TESTS_GROUPS := unit cycles misuse libc stress lives programs builds
 
 # Operations and seed of the stress test: make check-stress STRESS_OPS=1e6 STRESS_SEED=7
 STRESS_OPS ?= 1e8
 STRESS_SEED ?= 1
 STRESS_BUGS := $(shell sed -n 's/^  \(BUG_[A-Z_]*\),.*/\1/p' $(TESTS)/stress/broken.c)
+LIVES_BUGS := $(shell sed -n 's/^  \(BUG_[A-Z_]*\),.*/\1/p' $(TESTS)/lives/broken.c)
 
 .PHONY: check check-long check-tools $(TESTS_GROUPS:%=check-%)
 
@@ -39,6 +40,17 @@ $(TESTS_OUT)/unit/%: $(TESTS)/unit/%.c $(UNIT_OBJ) $(VS_HDR) $(TESTS)/unit/unit.
 check-unit: $(UNIT_PROGRAMS) ## unit tests, one program a module
 	@$(TESTS_PYTHON) $(TESTS)/run_tap.py --group unit --results $(TESTS_RESULTS) --linked $(UNIT_PROGRAMS)
 
+# ---- cycles: bugs that unit/test_cycle must notice ----
+
+$(TESTS_OUT)/cycles/test_cycle.o: $(TESTS)/unit/test_cycle.c $(VS_HDR) $(TESTS)/unit/unit.h
+	@mkdir -p $(@D)
+	$(TESTS_C) -Isrc -c -o $@ $<
+
+check-cycles: export LIBRARY_COMPILE = $(CC) $(OPT) $(VS_CFLAGS) -w
+check-cycles: $(TESTS_OUT)/cycles/test_cycle.o $(UNIT_OBJ) ## seeded bugs that the unit test of cycles must notice [ONLY=born-white]
+	@$(TESTS_PYTHON) $(TESTS)/cycles/run.py --results $(TESTS_RESULTS) --scratch $(TESTS_OUT)/cycles --test $< \
+	  --objects $(UNIT_OBJ) $(if $(ONLY),--only $(ONLY))
+
 # ---- stress ----
 
 $(TESTS_OUT)/stress/stress: $(TESTS)/stress/stress.c $(TESTS)/stress/shadow.c $(TESTS)/stress/shadow.h
@@ -53,6 +65,20 @@ check-stress: $(TESTS_OUT)/stress/stress $(STRESS_BUGS:%=$(TESTS_OUT)/stress/%.s
 	@$(TESTS_PYTHON) $(TESTS)/stress/run.py --program $< --library $(BUILD)/libverispan.so \
 	  --results $(TESTS_RESULTS) --ops $(STRESS_OPS) --seed $(STRESS_SEED) \
 	  --broken $(STRESS_BUGS:%=$(TESTS_OUT)/stress/%.so)
+
+# ---- lives ----
+
+$(TESTS_OUT)/lives/lives: $(TESTS)/lives/lives.c $(TESTS)/allocator_calls.h
+	@mkdir -p $(@D)
+	$(TESTS_C) -o $@ $< -pthread
+
+$(TESTS_OUT)/lives/BUG_%.so: $(TESTS)/lives/broken.c
+	@mkdir -p $(@D)
+	$(TESTS_C) -fPIC -shared -DBUG=BUG_$* -o $@ $<
+
+check-lives: $(TESTS_OUT)/lives/lives $(LIVES_BUGS:%=$(TESTS_OUT)/lives/%.so) $(BUILD)/libverispan.so ## threads and processes that come and go
+	@$(TESTS_PYTHON) $(TESTS)/lives/run.py --program $< --library $(BUILD)/libverispan.so \
+	  --results $(TESTS_RESULTS) --broken $(LIVES_BUGS:%=$(TESTS_OUT)/lives/%.so)
 
 # ---- libc: the same programs preloaded and linked; the static one and the vs_ API linked only ----
 
@@ -125,7 +151,9 @@ check-builds: ## compilers, optimization levels, LTO, ThreadSanitizer, Undefined
 
 # ---- long ----
 
-check-long: check-tools $(TESTS_OUT)/stress/stress $(BUILD)/libverispan.so ## ten seeds of the stress test (about an hour)
+check-long: check-tools $(TESTS_OUT)/stress/stress $(TESTS_OUT)/lives/lives $(BUILD)/libverispan.so ## each of check-lives for 5 minutes, ten seeds of the stress test (above an hour)
+	@$(TESTS_PYTHON) $(TESTS)/lives/run.py --program $(TESTS_OUT)/lives/lives --library $(BUILD)/libverispan.so \
+	  --results $(TESTS_RESULTS) --group long-lives --seconds 300
 	@for seed in 11 12 13 14 15 16 17 18 19 20; do \
 	  $(TESTS_PYTHON) $(TESTS)/stress/run.py --program $(TESTS_OUT)/stress/stress \
 	    --library $(BUILD)/libverispan.so --results $(TESTS_RESULTS) --group long-$$seed \

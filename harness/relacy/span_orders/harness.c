@@ -19,6 +19,7 @@
 #include "orders.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 
 enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2 + 1, SLOTS = 2, N_MCACHES = 2, NONE = SLOTS };
 #define BASE (VS_ARENA_SIZE + VS_PAGE_SIZE)
@@ -70,13 +71,18 @@ GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t 
   (void)addr;
   unexpected("false-report");
 }
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   (void)spanclass;
   (void)ctl;
+  (void)cache;
   return NULL;
 }
 void mheap_free(struct mspan *s) {
   (void)s;
+  unexpected("page-heap-called");
+}
+void mheap_flush(struct mheap_cache *cache) {
+  (void)cache;
   unexpected("page-heap-called");
 }
 uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
@@ -87,6 +93,10 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
 }
 bool mheap_free_large(struct mspan *s) {
   (void)s;
+  unexpected("page-heap-called");
+}
+void scavenge_assist(void) {}
+uint64_t scavenge_trim(void) {
   unexpected("page-heap-called");
 }
 bool mheap_is_dirty(uintptr_t addr) {
@@ -281,7 +291,7 @@ static void set_up(void) {
     struct mspan *s;
     uint32_t slot;
     vs_tls_mcache = &vs_empty_mcache;
-    if (mcache_alloc_slow(SPANCLASS, &s, &slot)) abort();
+    if (mcache_alloc_slow(&vs_default_heap, SPANCLASS, &s, &slot)) abort();
     held[i].mcache = vs_tls_mcache;
     held[i].tag = vs_tls_tag;
   }

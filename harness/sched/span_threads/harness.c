@@ -23,6 +23,7 @@
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
+#include "scavenge.h"
 #include "sched.h"
 
 #ifndef SLOTS
@@ -99,9 +100,10 @@ GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t 
   seen.reported++;
   sched_stop();
 }
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl) {
+struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
   (void)spanclass;
   (void)ctl;
+  (void)cache;
   return NULL;
 }
 static _Noreturn void unexpected(const char *name) {
@@ -112,6 +114,10 @@ void mheap_free(struct mspan *s) {
   (void)s;
   unexpected("mheap_free of the only span of its class");
 }
+void mheap_flush(struct mheap_cache *cache) {
+  (void)cache;
+  unexpected("mheap_flush");
+}
 uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
   (void)size;
   (void)align;
@@ -121,6 +127,10 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
 bool mheap_free_large(struct mspan *s) {
   (void)s;
   unexpected("mheap_free_large");
+}
+void scavenge_assist(void) {}
+uint64_t scavenge_trim(void) {
+  unexpected("scavenge_trim");
 }
 bool mheap_is_dirty(uintptr_t addr) {
   (void)addr;
@@ -360,7 +370,7 @@ static void set_up(void) {
     struct mspan *s;
     uint32_t slot;
     vs_tls_mcache = &vs_empty_mcache;
-    if (mcache_alloc_slow(SPANCLASS, &s, &slot)) {
+    if (mcache_alloc_slow(&vs_default_heap, SPANCLASS, &s, &slot)) {
       unexpected("a slot from an empty heap");
     }
     held[i].mcache = vs_tls_mcache;

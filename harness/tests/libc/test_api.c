@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { BLOCKS = 20000 };
@@ -168,7 +170,6 @@ static size_t resident_bytes(void) {
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* After a peak the pages that stay free go back, without a call that asks for it. */
 /* ---- destructors of thread-local data run in four rounds; nobody comes after the last ---- */
 
 static pthread_key_t rounds_key;
@@ -205,6 +206,7 @@ static void late_destructors_leave_no_cache_behind(void **state) {
   assert_int_equal(pthread_key_delete(rounds_key), 0);
 }
 
+/* After a peak the pages that stay free go back, without a call that asks for it. */
 static void memory_goes_back_to_the_system(void **state) {
   (void)state;
   const size_t before = resident_bytes();
@@ -216,15 +218,89 @@ static void memory_goes_back_to_the_system(void **state) {
   assert_true(peak > (size_t)400 << 20);
   for (size_t i = 0; i < BLOCKS; i++)
     vs_free(held[i]);
-  for (int i = 0; i < 8; i++) {
-    usleep(300000);
-    for (int k = 0; k < 300; k++)
-      vs_free(vs_malloc(100000));
+  size_t after = resident_bytes();
+  for (int i = 0; i < 2000 && after > before + peak / 4; i++) {
+    usleep(5000);
+    vs_free(vs_malloc(100000));
+    after = resident_bytes();
   }
-  const size_t after = resident_bytes();
   if (after > before + peak / 4)
     fail_msg("%zu MiB at the peak, %zu MiB after", peak >> 20, (after - before) >> 20);
   audit_finds_nothing();
+}
+
+static void trim_gives_back_what_is_free(void **state) {
+  (void)state;
+  (void)vs_trim();
+  void *p = vs_malloc((size_t)50 << 20);
+  memset(p, 1, (size_t)50 << 20);
+  vs_free(p);
+  assert_true(vs_trim() >= (size_t)50 << 20);
+  assert_int_equal(vs_trim(), 0);
+  assert_int_equal(malloc_trim(0), 0);
+  audit_finds_nothing();
+}
+
+static uint64_t resident(void) {
+  struct vs_stats stats;
+  vs_stats(&stats);
+  return stats.resident;
+}
+
+/* Freed memory of 40 MiB goes back within five seconds, though nobody allocates. */
+static bool goes_back(void) {
+  void *p = vs_malloc((size_t)40 << 20);
+  memset(p, 1, (size_t)40 << 20);
+  const uint64_t full = resident();
+  vs_free(p);
+  for (int i = 0; i < 500 && resident() > full - ((uint64_t)30 << 20); i++)
+    usleep(10000);
+  return resident() <= full - ((uint64_t)30 << 20);
+}
+
+/* The child of a process with a background thread has none, and may start one. */
+static void background_thread_and_fork(void **state) {
+  (void)state;
+  assert_int_equal(vs_start_scavenger(), 0);
+  assert_true(goes_back());
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    alarm(20);
+    vs_stop_scavenger();
+    if (vs_start_scavenger() != 0 || !goes_back()) _exit(1);
+    exit(vs_audit(note, NULL) == 0 ? 0 : 2);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  assert_true(goes_back());
+  vs_stop_scavenger();
+  audit_finds_nothing();
+}
+
+/* The limit that the environment sets: this program again, told which it should be. */
+static int limit_is(const char *expected) { return vs_set_memory_limit(0) == strtoul(expected, NULL, 0) ? 0 : 1; }
+
+static void environment_sets_the_limit(void **state) {
+  (void)state;
+  static const struct { const char *text, *bytes; } rows[] = {
+      {"0", "0"}, {"1000", "1000"}, {"1K", "1024"}, {"16M", "16777216"}, {"3G", "3221225472"},
+      {"1T", "1099511627776"}, {"99999999999999999999", "-1"}, {"99999999T", "-1"}, {"", "-1"}, {"12Q", "-1"},
+      {"1KK", "-1"}, {"-5", "-1"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    int status;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+      if (setenv("VERISPAN_MEMORY_LIMIT", rows[i].text, 1) == 0)
+        execl("/proc/self/exe", "test_api", "--limit-is", rows[i].bytes, (char *)NULL);
+      _exit(3);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+  }
 }
 
 static void certificate_names_the_sources(void **state) {
@@ -237,7 +313,8 @@ static void certificate_names_the_sources(void **state) {
   assert_non_null(strstr(text, "\"version\":\"" VERISPAN_VERSION "\""));
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--limit-is") == 0) return limit_is(argv[2]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_on_the_expected_allocator),
       cmocka_unit_test(vs_malloc_is_aligned_and_usable),
@@ -249,6 +326,9 @@ int main(void) {
       cmocka_unit_test(audit_after_threads_finds_nothing),
       cmocka_unit_test(late_destructors_leave_no_cache_behind),
       cmocka_unit_test(memory_goes_back_to_the_system),
+      cmocka_unit_test(trim_gives_back_what_is_free),
+      cmocka_unit_test(background_thread_and_fork),
+      cmocka_unit_test(environment_sets_the_limit),
       cmocka_unit_test(certificate_names_the_sources),
   };
   setvbuf(stdout, NULL, _IOLBF, 0);

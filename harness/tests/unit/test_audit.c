@@ -86,10 +86,41 @@ static void pages_are_checked(void **state) {
   MUST_BE_SEEN(c[1].free[7], c[1].free[7] | (uint64_t)1 << 63);
   MUST_BE_SEEN(c[1].dirty[7], c[1].dirty[7] | (uint64_t)1 << 63);
   MUST_BE_SEEN(vs_heap.space.heap.n, 0);
-  MUST_BE_SEEN(c->cold[p / 64], c->cold[p / 64] | (uint64_t)1 << p % 64);
   MUST_BE_SEEN(c->dirty[p / 64], c->dirty[p / 64] & ~((uint64_t)1 << p % 64));
   MUST_BE_SEEN(vs_heap.used_pages, vs_heap.used_pages + 1);
   MUST_BE_SEEN(vs_heap.dirty_pages, vs_heap.dirty_pages + 1);
+}
+
+/* Two caches, each with pages of its own. */
+static void caches_are_checked(void **state) {
+  (void)state;
+  static struct mheap_cache c[2];
+  bool zeroed;
+  const uintptr_t full = heap_alloc_large((size_t)140 << 20, 1, &zeroed);
+  struct mspan *s = mheap_alloc(2 * 20 + 1, spanctl_owned(5), &c[0]);
+  struct mspan *t = mheap_alloc(2 * 20 + 1, spanctl_owned(5), &c[1]);
+  assert_true(c[0].nspare > 1 && c[0].pages.free != 0 && c[1].pages.free != 0);
+  const uint64_t one = c[0].pages.free & -c[0].pages.free, first = c[0].pages.first;
+  struct page_chunk *chunk = pagealloc_chunk(first);
+  uint64_t *is_free = &chunk->free[first % VS_CHUNK_PAGES / 64];
+  MUST_BE_SEEN(c[0].pages.free, c[0].pages.free & ~one);
+  MUST_BE_SEEN(c[0].pages.free, 0);
+  MUST_BE_SEEN(c[0].pages.clean, c[0].pages.clean | ~c[0].pages.free);
+  MUST_BE_SEEN(c[0].pages.first, first + 64);
+  MUST_BE_SEEN(*is_free, *is_free | one);
+  MUST_BE_SEEN(c[1].pages, c[0].pages);
+  MUST_BE_SEEN(c[0].nspare, c[0].nspare - 1);
+  MUST_BE_SEEN(c[0].spare, c[0].spare->next);
+  MUST_BE_SEEN(c[0].spare->ctl, spanctl_owned(5));
+  MUST_BE_SEEN(c[0].arena->head[c[0].pages.first % VS_ARENA_PAGES + bits_ctz(one)], s);
+  MUST_BE_SEEN(c[0].filled, 0);
+  MUST_BE_SEEN(vs_heap.filled_pages, vs_heap.filled_pages + 1);
+  MUST_BE_SEEN(vs_heap.spans, vs_heap.spans + 1);
+  mheap_free(s);
+  mheap_free(t);
+  mheap_flush(&c[0]);
+  mheap_flush(&c[1]);
+  heap_free(full, "test");
 }
 
 static void summaries_are_checked(void **state) {
@@ -110,6 +141,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(slots_are_checked, set_up, sound),
       cmocka_unit_test_setup_teardown(geometry_is_checked, set_up, sound),
       cmocka_unit_test_setup_teardown(pages_are_checked, set_up, sound),
+      cmocka_unit_test_setup_teardown(caches_are_checked, set_up, sound),
       cmocka_unit_test_setup_teardown(summaries_are_checked, set_up, sound),
   };
   return unit_run("audit", tests);

@@ -18,6 +18,12 @@ static void note(void *context, const char *violation) {
 
 static void sound(void) { assert_int_equal(vs_audit(note, NULL), 0); }
 
+static struct mheap_cache cache;
+
+/* Pages and descriptors of spans, without those in the cache. */
+static uint64_t used_pages(void) { return vs_heap.used_pages - bits_count(cache.pages.free); }
+static uint64_t spans(void) { return vs_heap.spans - cache.nspare; }
+
 /* The pages of the arena that a span starts in say whose they are. */
 static void is_the_span_of_its_pages(struct mspan *s) {
   for (uint32_t p = 0; p < s->npages && arena_page(s->base) + p < VS_ARENA_PAGES; p++)
@@ -36,10 +42,10 @@ static void owns_its_pages(struct mspan *s, uint32_t npages) {
 static void spans_of_every_class(void **state) {
   (void)state;
   struct mspan *s[VS_NUM_SIZE_CLASSES];
-  const uint64_t spans = vs_heap.spans, used = vs_heap.used_pages;
+  const uint64_t spans_before = spans(), used = used_pages();
   uint64_t pages = 0;
   for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++) {
-    s[c] = mheap_alloc(2 * c + 1, spanctl_owned(7));
+    s[c] = mheap_alloc(2 * c + 1, spanctl_owned(7), &cache);
     assert_non_null(s[c]);
     assert_int_equal(s[c]->ctl, spanctl_owned(7));
     assert_int_equal(s[c]->elem_size, vs_class_size[c]);
@@ -47,32 +53,32 @@ static void spans_of_every_class(void **state) {
   }
   for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++)
     owns_its_pages(s[c], vs_class_pages[c]);
-  assert_int_equal(vs_heap.spans, spans + 67);
-  assert_int_equal(vs_heap.used_pages, used + pages);
+  assert_int_equal(spans(), spans_before + 67);
+  assert_int_equal(used_pages(), used + pages);
   sound();
   for (uint32_t c = 1; c < VS_NUM_SIZE_CLASSES; c++) {
     const uintptr_t base = s[c]->base;
     mheap_free(s[c]);
     assert_ptr_equal(arena_span(base), &vs_empty_span);
   }
-  assert_int_equal(vs_heap.spans, spans);
-  assert_int_equal(vs_heap.used_pages, used);
+  assert_int_equal(spans(), spans_before);
+  assert_int_equal(used_pages(), used);
   sound();
 }
 
 static void reused_pages_need_zeroing(void **state) {
   (void)state;
   scavenge_trim();
-  struct mspan *s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  struct mspan *s = mheap_alloc(2 * 32 + 1, spanctl_owned(7), &cache);
   const uintptr_t base = s->base;
   memset((void *)base, 0xff, PAGE);
   mheap_free(s);
-  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7), &cache);
   assert_int_equal(s->base, base);
   assert_int_equal(s->needzero, 1);
   mheap_free(s);
   scavenge_trim();
-  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7));
+  s = mheap_alloc(2 * 32 + 1, spanctl_owned(7), &cache);
   assert_int_equal(s->base, base);
   for (size_t i = 0; i < PAGE && !s->needzero; i++)
     assert_int_equal(((unsigned char *)base)[i], 0);
@@ -221,7 +227,7 @@ static void spans_of_slots_keep_to_one_arena(void **state) {
     spanclass += 2;
   assert_true(mheap_free_large(arena_span(mheap_alloc_large((size_t)3 * VS_ARENA_SIZE, VS_ARENA_SIZE, &zeroed))));
   for (uint32_t i = 0; i < SPANS_OF_15; i++) {
-    s[i] = mheap_alloc(spanclass, spanctl_owned(7));
+    s[i] = mheap_alloc(spanclass, spanctl_owned(7), &cache);
     assert_true(arena_page(s[i]->base) + s[i]->npages <= VS_ARENA_PAGES);
   }
   sound();
@@ -230,10 +236,158 @@ static void spans_of_slots_keep_to_one_arena(void **state) {
   sound();
 }
 
+/* ---- spans out of a cache ---- */
+
+enum { ONE_PAGE = 2 * 1 + 1 }; /* a span class */
+
+/* So much is in use that a cache may take a whole group; what remains free of the arena has never been used. */
+static struct mspan *fill_the_heap(void) {
+  bool zeroed;
+  mheap_flush(&cache);
+  const uintptr_t p = mheap_alloc_large((size_t)140 << 20, VS_ARENA_SIZE, &zeroed);
+  assert_true(p != 0);
+  return arena_span(p);
+}
+
+/* With the heap locked, so that an attempt to lock it again would not return. */
+static void spans_of_a_cache_need_no_lock(void **state) {
+  (void)state;
+  struct mspan *full = fill_the_heap(), *s[64];
+  const uint64_t used = used_pages(), before = spans();
+  s[0] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+  assert_true(cache.nspare > 0 && bits_count(cache.pages.free) >= cache.nspare);
+  const uint32_t n = 1 + (uint32_t)cache.nspare;
+  lock_acquire(&vs_heap.lock);
+  for (uint32_t i = 1; i < n; i++)
+    s[i] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+  lock_release(&vs_heap.lock);
+  assert_int_equal(cache.nspare, 0);
+  for (uint32_t i = 0; i < n; i++) {
+    owns_its_pages(s[i], 1);
+    assert_true(i == 0 || s[i]->base > s[i - 1]->base);
+    assert_int_equal(s[i]->ctl, spanctl_owned(7));
+  }
+  assert_int_equal(used_pages(), used + n);
+  assert_int_equal(spans(), before + n);
+  sound();
+  const uint64_t pages = cache.pages.free;
+  s[n] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+  assert_int_equal(bits_count(cache.pages.free), bits_count(pages) - 1);
+  assert_true(cache.nspare > 0);
+  for (uint32_t i = 0; i <= n; i++)
+    mheap_free(s[i]);
+  sound();
+  mheap_flush(&cache);
+  assert_true(mheap_free_large(full));
+  sound();
+}
+
+/* Pages that leave a cache unused have not become dirty, and a cache that was flushed holds nothing. */
+static void flushed_pages_are_as_they_were(void **state) {
+  (void)state;
+  struct mspan *full = fill_the_heap();
+  scavenge_trim();
+  struct mspan *s = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+  const uint64_t dirty = vs_heap.dirty_pages - bits_count(cache.pages.clean), used = used_pages();
+  struct vs_stats stats;
+  vs_stats(&stats);
+  assert_int_equal(stats.resident, dirty * PAGE);
+  assert_int_equal(stats.in_use, used * PAGE);
+  assert_true(cache.pages.clean != 0);
+  const uintptr_t clean = (cache.pages.first + bits_ctz(cache.pages.clean)) * PAGE;
+  assert_false(mheap_is_dirty(clean));
+  mheap_flush(&cache);
+  assert_false(mheap_is_dirty(clean));
+  assert_int_equal(vs_heap.dirty_pages, dirty);
+  assert_int_equal(vs_heap.used_pages, used);
+  assert_int_equal(cache.pages.free | cache.pages.clean | cache.nspare, 0);
+  assert_null(cache.spare);
+  sound();
+  mheap_free(s);
+  assert_true(mheap_free_large(full));
+  sound();
+}
+
+/* A span out of the cache says that it needs zeroing if and only if its pages were in use before. */
+static void cached_pages_need_zeroing_once_used(void **state) {
+  (void)state;
+  struct mspan *full = fill_the_heap(), *s[8];
+  uint32_t clean = 0;
+  scavenge_trim();
+  for (int round = 0; round < 2; round++) {
+    s[0] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+    for (int i = 1; i < 8; i++) {
+      const bool dirty = !bits_test(cache.pages.clean, bits_ctz(cache.pages.free));
+      s[i] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
+      assert_int_equal(s[i]->needzero, dirty);
+      assert_true(dirty || round == 0);
+      clean += !dirty;
+    }
+    for (int i = 0; i < 8; i++)
+      mheap_free(s[i]);
+    mheap_flush(&cache);
+  }
+  assert_true(clean > 0);
+  assert_true(mheap_free_large(full));
+  sound();
+}
+
+/* A span that a cache has no run for: what is left goes back, and the cache is filled anew where the span is. */
+static void cache_without_a_run_is_flushed(void **state) {
+  (void)state;
+  struct mspan *full = fill_the_heap(), *s[5];
+  uint32_t spanclass = 2;
+  while (vs_class_pages[spanclass / 2] < 15)
+    spanclass += 2;
+  for (uint32_t i = 0; i < 5; i++)
+    s[i] = mheap_alloc(spanclass, spanctl_owned(7), &cache);
+  for (uint32_t i = 0; i < 5; i++)
+    owns_its_pages(s[i], 15);
+  sound();
+  for (uint32_t i = 1; i < 5; i++)
+    assert_int_equal(s[i]->base, s[i - 1]->base + 15 * PAGE);
+  for (uint32_t i = 0; i < 5; i++)
+    mheap_free(s[i]);
+  mheap_flush(&cache);
+  assert_true(mheap_free_large(full));
+  sound();
+}
+
+/* However many there are. */
+static void caches_hold_a_fraction_of_the_heap(void **state) {
+  (void)state;
+  enum { MANY = 100 };
+  static struct mheap_cache many[MANY];
+  struct mspan *full = fill_the_heap(), *s[MANY];
+  uint64_t cached = 0, most = 0;
+  for (uint32_t i = 0; i < MANY; i++) {
+    s[i] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &many[i]);
+    cached += bits_count(many[i].pages.free);
+    assert_true(bits_count(many[i].pages.free) <= vs_heap.used_pages / 128);
+    assert_true(cached <= vs_heap.used_pages / 16);
+  }
+  assert_true(cached > vs_heap.used_pages / 17);
+  sound();
+  for (uint32_t i = 0; i < MANY; i++) {
+    mheap_flush(&many[i]);
+    mheap_free(s[i]);
+    most = many[i].filled > most ? many[i].filled : most;
+  }
+  assert_int_equal(most | vs_heap.filled_pages, 0);
+  s[0] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &many[MANY - 1]);
+  assert_true(many[MANY - 1].pages.free != 0);
+  mheap_flush(&many[MANY - 1]);
+  mheap_free(s[0]);
+  assert_true(mheap_free_large(full));
+  sound();
+}
+
 static void random_spans_do_not_overlap(void **state) {
   (void)state;
+  enum { CACHES = 3 };
+  static struct mheap_cache caches[CACHES];
   struct mspan *held[SPANS] = {NULL};
-  uint64_t x = 5;
+  uint64_t x = 5, out_of_caches = 0;
   for (uint32_t k = 0; k < 30000; k++) {
     const uint64_t r = unit_random(&x);
     struct mspan **h = &held[r % SPANS];
@@ -248,20 +402,29 @@ static void random_spans_do_not_overlap(void **state) {
       bool zeroed;
       *h = arena_span(mheap_alloc_large(1 + (r >> 20) % 2000000, 1, &zeroed));
     } else {
-      *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3));
+      struct mheap_cache *c = &caches[(r >> 8) % CACHES];
+      const uint64_t spare = c->nspare;
+      *h = mheap_alloc(2 * (1 + (uint32_t)(r >> 32) % 67) + 1, spanctl_owned(3), c);
       assert_non_null(*h);
+      assert_true(vs_arena_map[arena_number((*h)->base)]->nspans <= VS_ARENA_PAGES);
+      out_of_caches += c->nspare + 1 == spare;
       assert_true(arena_page((*h)->base) + (*h)->npages <= VS_ARENA_PAGES);
     }
+    if (r >> 48 < 200) mheap_flush(&caches[(r >> 8) % CACHES]);
     if (k % 3000 == 0) sound();
   }
+  assert_true(out_of_caches > 100);
   for (uint32_t i = 0; i < SPANS; i++)
     if (held[i] != NULL && spanctl_owner(held[i]->ctl) == VS_OWNER_LARGE)
       assert_true(mheap_free_large(held[i]));
     else if (held[i] != NULL)
       mheap_free(held[i]);
   sound();
+  for (uint32_t i = 0; i < CACHES; i++)
+    mheap_flush(&caches[i]);
   assert_int_equal(vs_heap.used_pages, 0);
   assert_int_equal(vs_heap.spans, 0);
+  sound();
 }
 
 int main(void) {
@@ -275,6 +438,11 @@ int main(void) {
       cmocka_unit_test(large_block_grows_and_shrinks_in_place),
       cmocka_unit_test(large_blocks_cross_the_border_of_arenas),
       cmocka_unit_test(spans_of_slots_keep_to_one_arena),
+      cmocka_unit_test(spans_of_a_cache_need_no_lock),
+      cmocka_unit_test(flushed_pages_are_as_they_were),
+      cmocka_unit_test(cached_pages_need_zeroing_once_used),
+      cmocka_unit_test(cache_without_a_run_is_flushed),
+      cmocka_unit_test(caches_hold_a_fraction_of_the_heap),
       cmocka_unit_test(random_spans_do_not_overlap),
   };
   return unit_run("mheap", tests);

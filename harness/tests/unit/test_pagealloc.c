@@ -92,9 +92,29 @@ static void grow(uint64_t chunk) {
 }
 
 static void take(uint64_t first, uint64_t npages) { (void)pagealloc_take(first, npages); }
-static void make_dirty(uint64_t first) { memset(pagealloc_chunk(first)->dirty, 0xff, sizeof(struct page_chunk) / 3); }
+static void make_dirty(uint64_t first) { memset(pagealloc_chunk(first)->dirty, 0xff, sizeof pagealloc_chunk(first)->dirty); }
+static bool is_dirty(uint64_t page) {
+  return pagealloc_chunk(page)->dirty[page % PAGES / 64] >> page % 64 & 1;
+}
+
+/* Those of the pages that are free: what is in use is dirty. */
 static void make_clean(uint64_t first, uint64_t npages) {
-  pagechunk_released(pagealloc_chunk(first), (uint32_t)(first % PAGES), (uint32_t)npages);
+  for (uint64_t p = first; p < first + npages; p++)
+    if (pagealloc_is_free(p)) pagechunk_clear(pagealloc_chunk(p)->dirty, (uint32_t)(p % PAGES), 1);
+}
+
+/* Pages that have been clean still are if nobody took them. */
+static uint64_t clean_pages;
+static void is_clean_if_free(uint64_t first, uint64_t npages) {
+  for (uint64_t p = first; p < first + npages; p++) {
+    assert_int_equal(is_dirty(p), !pagealloc_is_free(p));
+    clean_pages += !is_dirty(p);
+  }
+}
+
+static void all_are_dirty(uint64_t first, uint64_t npages) {
+  for (uint64_t p = first; p < first + npages; p++)
+    assert_true(is_dirty(p));
 }
 
 /* The pages in use that a description lists, as a count and as a check of each. */
@@ -116,6 +136,19 @@ static void used_pages_are(const char *description) {
   }
   assert_int_equal(used, listed);
   agree();
+}
+
+/* Of the chunks that a description names, the pages that it lists and that are still free, and no others, are clean. */
+static void clean_pages_are(const char *description) {
+  uint64_t clean = 0;
+  clean_pages = 0;
+  describe(description, NULL, is_clean_if_free);
+  for (const char *at = description; *at != 0; at += strcspn(at, "B")) {
+    const uint64_t chunk = read_chunk(&at);
+    for (uint64_t p = chunk; p < chunk + PAGES; p++)
+      clean += !is_dirty(p);
+  }
+  assert_int_equal(clean, clean_pages);
 }
 
 /* used and clean before; calls as "<pages>>B,<page>,<of them clean>" or "<pages>>fail"; used after. */
@@ -176,6 +209,7 @@ static void first_fit_in_the_known_cases(void **state) {
     for (const char *at = allocs[i].calls; *at != 0; at += *at == ';')
       one_call(&at);
     used_pages_are(allocs[i].after);
+    clean_pages_are(allocs[i].clean);
   }
 }
 
@@ -207,6 +241,7 @@ static void pages_come_back_in_the_known_cases(void **state) {
       pagealloc_put(chunk + strtoul(at + 1, (char **)&at, 10), frees[i].npages);
     }
     used_pages_are(frees[i].after);
+    describe(frees[i].used, NULL, all_are_dirty);
   }
 }
 
@@ -225,7 +260,56 @@ static void every_page_can_be_taken(void **state) {
       take(base * PAGES + k * rows[i].npages, rows[i].npages);
     }
     assert_int_equal(pagealloc_find(rows[i].npages), VS_NO_PAGE);
+    for (uint64_t p = 0; p < 4 * PAGES; p++)
+      assert_int_equal(pagealloc_is_free(base * PAGES + p), p >= rows[i].times * rows[i].npages);
     agree();
+  }
+}
+
+enum { END = 0x7fffffff };
+
+/* Chunks that the heap grows by, in this order and the reverse; the ranges that it then has, in chunks. */
+static const struct { uint64_t chunks[34], ranges[34][2]; } grows[] = {
+    {{0, END}, {{0, 1}}},
+    {{0, 1, END}, {{0, 2}}},
+    {{0, 1, 2, 3, 4, END}, {{0, 5}}},
+    {{0, 2, 4, END}, {{0, 1}, {2, 3}, {4, 5}}},
+    {{0, 1, 2, 4, END}, {{0, 3}, {4, 5}}},
+    {{0, 1, 0x10, 0x21, END}, {{0, 2}, {0x10, 0x11}, {0x21, 0x22}}},
+    {{0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32,
+      34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64, END},
+     {{0, 1},   {2, 3},   {4, 5},   {6, 7},   {8, 9},   {10, 11}, {12, 13}, {14, 15}, {16, 17}, {18, 19}, {20, 21},
+      {22, 23}, {24, 25}, {26, 27}, {28, 29}, {30, 31}, {32, 33}, {34, 35}, {36, 37}, {38, 39}, {40, 41}, {42, 43},
+      {44, 45}, {46, 47}, {48, 49}, {50, 51}, {52, 53}, {54, 55}, {56, 57}, {58, 59}, {60, 61}, {62, 63}, {64, 65}}},
+    {{0, 0x100000, END}, {{0, 1}, {0x100000, 0x100001}}},
+};
+
+/* Each range is free from its start to its end, and together they are all that is free. */
+static void ranges_are(const uint64_t (*ranges)[2]) {
+  uint64_t chunks = 0, free_pages = 0;
+  for (; (*ranges)[1] != 0; ranges++) {
+    const uint64_t first = (*ranges)[0], n = (*ranges)[1] - first;
+    assert_int_equal(pagealloc_run((base + first) * PAGES, VS_NO_PAGE), n * PAGES);
+    chunks += n;
+  }
+  for (uint32_t i = 0; i < vs_pages.nblocks; i++)
+    for (uint64_t p = 0; p < VS_LEVEL2_PAGES; p++)
+      free_pages += pagealloc_is_free(vs_pages.number[i] * (uint64_t)VS_LEVEL2_PAGES + p);
+  assert_int_equal(free_pages, chunks * PAGES);
+  agree();
+}
+
+static void heap_is_what_it_grew_by(void **state) {
+  for (size_t i = 0; i < sizeof grows / sizeof grows[0]; i++) {
+    size_t n = 0;
+    set_up(state);
+    for (; grows[i].chunks[n] != END; n++)
+      grow((base + grows[i].chunks[n]) * PAGES);
+    ranges_are(grows[i].ranges);
+    set_up(state);
+    while (n-- > 0)
+      grow((base + grows[i].chunks[n]) * PAGES);
+    ranges_are(grows[i].ranges);
   }
 }
 
@@ -233,7 +317,7 @@ static void all_is_taken_and_returned_again(void **state) {
   (void)state;
   for (uint64_t c = 0; c < 8; c++)
     grow((base + c) * PAGES);
-  for (int k = 0; k < 4; k++) {
+  for (int k = 0; k < 5; k++) {
     const uint64_t npages = k == 3 ? 1 : 8 * PAGES;
     assert_int_equal(pagealloc_find(npages), base * PAGES);
     take(base * PAGES, npages);
@@ -274,6 +358,60 @@ static void run_is_cut_at_the_limit(void **state) {
   assert_int_equal(pagealloc_run(VS_NO_PAGE, 9), 0);
 }
 
+/* ---- groups of 64 pages, as page caches take and return them ---- */
+
+enum { GROUP = 64 };
+#define ALL UINT64_MAX
+
+/* Used and clean before; the groups with free pages, the lowest first: where, the pages, the clean ones; used after. */
+static const struct { const char *used, *clean; struct { uint64_t chunk, page, pages, clean; } got[4]; const char *after; } groups[] = {
+    {"B:", "B:[1+1][64+64]", {{0, 0, ALL, 2}, {0, 64, ALL, ALL}, {0, 128, ALL, 0}, {0, 192, ALL, 0}}, "B:[0+256]"},
+    {"B:[0+512];B+1:[0+512];B+2:[0+448]", "B:;B+1:;B+2:", {{2, 448, ALL, 0}}, "B:[0+512];B+1:[0+512];B+2:[0+512]"},
+    {"B:[0+512];B+0xff:", "B:[0+512];B+0xff:[31+67]", {{0xff, 0, ALL, 0xffffffff80000000}}, "B:[0+512];B+0xff:[0+64]"},
+    {"B:[0+32][33+31][96+32]", "B:[1+4][31+5][66+2]",
+     {{0, 0, 0x100000000, 0x100000000}, {0, 64, 0xffffffff, 0xc}}, "B:[0+128]"},
+    {"B:[0+512]", "B:", {{0, 0, 0, 0}}, "B:[0+512]"},
+    {"B:[0+1][10+2]", "B:[0+4][11+1]", {{0, 0, 0xfffffffffffff3fe, 0xe}}, "B:[0+64]"},
+    {"B+0x1ff:[0+511];B+0x100000:[1+511]", "B+0x1ff:;B+0x100000:",
+     {{0x1ff, 448, 0x8000000000000000, 0}, {0x100000, 0, 1, 0}}, "B+0x1ff:[0+512];B+0x100000:[0+512]"},
+};
+
+static void groups_are_taken_in_the_known_cases(void **state) {
+  for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+    set_up(state);
+    describe(groups[i].used, grow, take);
+    describe(groups[i].clean, make_dirty, make_clean);
+    for (size_t k = 0; k < 4 && groups[i].got[k].pages != 0; k++) {
+      uint64_t clean = 0;
+      const uint64_t first = pagealloc_find(1) / GROUP * GROUP;
+      assert_int_equal(first, (base + groups[i].got[k].chunk) * PAGES + groups[i].got[k].page);
+      assert_int_equal(pagealloc_take_group(first, ALL, &clean), groups[i].got[k].pages);
+      assert_int_equal(clean, groups[i].got[k].clean);
+    }
+    used_pages_are(groups[i].after);
+  }
+}
+
+/* Every page of a chunk is used and dirty; pages of a group that come back are free, and some of them clean. */
+static void groups_are_returned(void **state) {
+  (void)state;
+  uint64_t x = 17;
+  grow(base * PAGES);
+  for (int k = 0; k < 102; k++) {
+    struct page_chunk *c = pagealloc_chunk(base * PAGES);
+    const uint64_t pages = k == 0 ? 0 : k == 1 ? ALL : unit_random(&x), clean = pages & (k == 1 ? ALL : unit_random(&x));
+    const uint64_t w = unit_random(&x) % 8;
+    pagechunk_set(c->free, 0, PAGES);
+    take(base * PAGES, PAGES);
+    pagealloc_put_group(base * PAGES + w * GROUP, pages, clean);
+    assert_int_equal(c->free[w], pages);
+    assert_int_equal(c->dirty[w], ~clean);
+    assert_int_equal(pagechunk_count(c->free, 0, PAGES), bits_count(pages));
+    assert_int_equal(pagechunk_count(c->dirty, 0, PAGES), PAGES - bits_count(clean));
+    agree();
+  }
+}
+
 /* What was freed is offered to the scavenger, the highest chunk first, until it has no more to give. */
 static void idle_chunks_from_the_top(void **state) {
   (void)state;
@@ -290,12 +428,60 @@ static void idle_chunks_from_the_top(void **state) {
   assert_int_equal(pagealloc_idle_chunk(far + PAGES), far);
   assert_int_equal(pagealloc_idle_chunk(far), base * PAGES);
   assert_int_equal(pagealloc_idle_chunk(base * PAGES), VS_NO_PAGE);
-  pagealloc_age(far + PAGES, 4);
-  pagealloc_age(far, 4);
+  pagealloc_not_idle(far + PAGES);
   assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), far);
-  pagechunk_released(pagealloc_chunk(far), PAGES - 4, 4);
-  pagealloc_age(far, 4);
+  pagealloc_not_idle(far);
   assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), base * PAGES);
+}
+
+/* Pages whose memory was given back are free, and neither dirty nor offered again. */
+static void clean_pages_are_not_offered(void **state) {
+  (void)state;
+  grow(base * PAGES);
+  grow((base + 1) * PAGES);
+  take(base * PAGES, 2 * PAGES);
+  pagealloc_put_clean(base * PAGES + 500, 20);
+  agree();
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), VS_NO_PAGE);
+  assert_int_equal(pagealloc_find(20), base * PAGES + 500);
+  pagealloc_put(base * PAGES + 499, 1);
+  assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), base * PAGES);
+  assert_int_equal(pagealloc_take(base * PAGES + 499, 21), 1);
+}
+
+/* Ranges that are freed, from chunk and page to chunk and page, and what the scavenger then finds, chunk and page, each
+ * chunk once (Go's TestScavengeIndex, with the pages compared). */
+static const struct { uint32_t freed[2][4], found[9][2]; } indexes[] = {
+    {{{0, 3, 0, 4}}, {{0, 3}}},
+    {{{0, 9, 0, 14}}, {{0, 13}}},
+    {{{0, 0, 1, 0}}, {{0, 511}}},
+    {{{0, 128, 1, 128}}, {{1, 127}, {0, 511}}},
+    {{{7, 128, 8, 129}}, {{8, 128}, {7, 511}}},
+    {{{6, 11, 13, 15}}, {{13, 14}, {12, 511}, {11, 511}, {10, 511}, {9, 511}, {8, 511}, {7, 511}, {6, 511}}},
+    {{{4, 0, 7, 0}, {5, 0, 9, 0}}, {{8, 511}, {7, 511}, {6, 511}, {5, 511}, {4, 511}}},
+    {{{3, 0, 4, 0}, {35, 0, 36, 0}}, {{35, 511}, {3, 511}}},
+};
+
+static void idle_pages_in_the_known_cases(void **state) {
+  for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
+    set_up(state);
+    for (uint64_t chunk = base; chunk < base + 64; chunk++)
+      grow(chunk * PAGES);
+    take(base * PAGES, 64 * PAGES);
+    for (size_t k = 0; k < 2; k++) {
+      const uint32_t *r = indexes[i].freed[k];
+      const uint64_t first = (base + r[0]) * PAGES + r[1], end = (base + r[2]) * PAGES + r[3];
+      if (end > first) pagealloc_put(first, end - first);
+    }
+    for (size_t k = 0; k < 9 && indexes[i].found[k][1] != 0; k++) {
+      const uint64_t chunk = pagealloc_idle_chunk(VS_NO_PAGE);
+      uint32_t npages = 0;
+      assert_int_equal(chunk, (base + indexes[i].found[k][0]) * PAGES);
+      assert_int_equal(pagechunk_candidate(pagealloc_chunk(chunk), 1, 1, 1024, &npages), indexes[i].found[k][1]);
+      pagealloc_not_idle(chunk);
+    }
+    assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), VS_NO_PAGE);
+  }
 }
 
 /* ---- random operations ---- */
@@ -334,6 +520,22 @@ static void model_take(uint64_t first, uint64_t npages) {
   assert_int_equal(pagealloc_take(place(first), npages), dirty);
 }
 
+/* Takes the wanted pages of a group, and returns some of them. */
+static void model_take_group(uint64_t first, uint64_t wanted, uint64_t returned) {
+  uint64_t pages = 0, clean = 0, got = 0;
+  for (uint64_t k = 0; k < GROUP; k++) {
+    const uint64_t p = first + k, one = (uint64_t)1 << k;
+    if (model[p].used || (wanted & one) == 0) continue;
+    pages |= one;
+    clean |= model[p].dirty ? 0 : one;
+    model[p].used = (returned & one) == 0;
+    model[p].dirty |= model[p].used;
+  }
+  assert_int_equal(pagealloc_take_group(place(first), wanted, &got), pages);
+  assert_int_equal(got, clean);
+  pagealloc_put_group(place(first), pages & returned, clean & returned);
+}
+
 static void model_agrees(void) {
   for (uint64_t p = 0; p < MODEL; p++)
     assert_int_equal(pagealloc_is_free(place(p)), !model[p].used);
@@ -359,6 +561,8 @@ static void random_operations_follow_the_model(void **state) {
       const uint64_t n = model_run(first, npages);
       assert_int_equal(pagealloc_run(place(first), npages), n);
       if (n > 0) model_take(first, n);
+    } else if (r % 100 < 60) {
+      model_take_group(first / GROUP * GROUP, unit_random(&x) | unit_random(&x), unit_random(&x));
     } else {
       const uint64_t end = first < 20 * PAGES ? 20 * PAGES : MODEL;
       uint64_t n = 0;
@@ -376,10 +580,15 @@ int main(void) {
       cmocka_unit_test_setup(first_fit_in_the_known_cases, set_up),
       cmocka_unit_test_setup(pages_come_back_in_the_known_cases, set_up),
       cmocka_unit_test_setup(every_page_can_be_taken, set_up),
+      cmocka_unit_test_setup(heap_is_what_it_grew_by, set_up),
       cmocka_unit_test_setup(all_is_taken_and_returned_again, set_up),
       cmocka_unit_test_setup(runs_as_long_as_an_entry_of_the_root, set_up),
       cmocka_unit_test_setup(run_is_cut_at_the_limit, set_up),
+      cmocka_unit_test_setup(groups_are_taken_in_the_known_cases, set_up),
+      cmocka_unit_test_setup(groups_are_returned, set_up),
       cmocka_unit_test_setup(idle_chunks_from_the_top, set_up),
+      cmocka_unit_test_setup(clean_pages_are_not_offered, set_up),
+      cmocka_unit_test(idle_pages_in_the_known_cases),
       cmocka_unit_test_setup(random_operations_follow_the_model, set_up),
   };
   return unit_run("pagealloc", tests);

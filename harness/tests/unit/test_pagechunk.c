@@ -116,6 +116,30 @@ static void lowest_run_is_found_and_taken(void **state) {
   }
 }
 
+/* One word of free pages, a length, and where in the word the lowest run of it starts; 64 for none. */
+static const struct { uint64_t word; uint32_t npages, found; } words[] = {
+    {0x8000000000000000, 1, 63}, {0xc000010001010000, 2, 62}, {0xc000010001030000, 2, 16}, {0xe000030001030000, 3, 61},
+    {0xe000030001070000, 3, 16}, {0xffff03ff01070000, 16, 48}, {0xffff03ff0107ffff, 16, 0}, {0x0fff03ff01079fff, 16, 64},
+};
+
+static void word_is_searched(uint64_t word, uint32_t npages, uint32_t found) {
+  for (uint32_t w = 0; w < VS_CHUNK_WORDS; w++) {
+    uint64_t map[VS_CHUNK_WORDS] = {0};
+    map[w] = word;
+    assert_int_equal(pagechunk_find(map, npages), found < 64 ? w * 64 + found : PAGES);
+  }
+}
+
+static void lowest_run_of_a_word_is_found(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    word_is_searched(words[i].word, words[i].npages, words[i].found);
+  for (uint32_t n = 1; n <= 64; n++) {
+    word_is_searched(0xffffffffffffffff, n, 0);
+    word_is_searched(0, n, 64);
+  }
+}
+
 /* Free pages; frees of so many pages at each place; free pages after. */
 static const struct { const char *before; uint32_t npages; int places[8]; const char *after; } frees[] = {
     {"[0+32][64+32][100+1]", 1, {32, -1}, "[0+33][64+32][100+1]"},
@@ -208,27 +232,116 @@ static void any_bitmap_is_read_right(void **state) {
   }
 }
 
-/* Pages taken are dirty; free and dirty pages grow cold at a tick; pages given back are neither. */
+/* Pages taken are dirty, and stay so when they are freed. */
 static void life_of_a_page(void **state) {
   (void)state;
   struct page_chunk c = {0};
-  uint32_t length = 0;
   pagechunk_set(c.free, 0, PAGES);
   assert_int_equal(pagechunk_take(&c, 0, 200), 0);
+  bits_are(c.dirty, "[0+200]");
   pagechunk_set(c.free, 50, 60);
-  pagechunk_set(c.free, 150, 10);
-  assert_int_equal(pagechunk_last_run(c.cold, PAGES, 1, &length), PAGES);
-  pagechunk_age(&c);
-  bits_are(c.cold, "[50+60][150+10]");
-  assert_int_equal(pagechunk_last_run(c.cold, PAGES, 1, &length), 150);
-  assert_int_equal(pagechunk_last_run(c.cold, PAGES, 11, &length), 50);
-  assert_int_equal(length, 60);
-  pagechunk_released(&c, 50, 60);
-  bits_are(c.cold, "[150+10]");
-  bits_are(c.dirty, "[0+50][110+90]");
-  assert_int_equal(pagechunk_take(&c, 50, 60), 0);
-  assert_int_equal(pagechunk_take(&c, 155, 2), 2);
-  bits_are(c.cold, "[150+5][157+3]");
+  bits_are(c.dirty, "[0+200]");
+  assert_int_equal(pagechunk_take(&c, 50, 60), 60);
+  bits_are(c.free, "[200+312]");
+}
+
+/* ---- what the scavenger is offered (vectors of Go's FindScavengeCandidate; "scavenged" is "not dirty" here) ---- */
+
+/* More than a chunk: there are no huge pages. */
+enum { NONE_HUGE = 1024 };
+
+/* Given pages in use and pages that are not dirty, of max pages in groups of min: the candidate. Pages in use are dirty
+ * in the heap; that they are not here shows that only free ones count. */
+static void candidate(const char *used, const char *clean, uint32_t min, uint32_t max, uint32_t huge, uint32_t first,
+                      uint32_t npages) {
+  struct page_chunk c;
+  uint32_t got = 0;
+  describe(c.free, used);
+  describe(c.dirty, clean);
+  complement(c.free);
+  complement(c.dirty);
+  assert_int_equal(pagechunk_candidate(&c, min, max, huge, &got), first);
+  if (first < PAGES) assert_int_equal(got, npages);
+}
+
+/* The same with numbers in the description. */
+#define WITH(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+
+static void candidates_of_single_pages(void **state) {
+  (void)state;
+  candidate("[0+40][42+470]", "[0+41][42+470]", 1, PAGES, NONE_HUGE, 41, 1);
+  candidate("[0+63][65+20][87+425]", "[86+1]", 1, PAGES, NONE_HUGE, 85, 1);
+}
+
+static void candidates_of_groups(void **state) {
+  (void)state;
+  char text[64];
+  for (uint32_t m = 1; m <= 64; m *= 2) {
+    candidate("", "", m, PAGES, NONE_HUGE, 0, PAGES);
+    candidate("", "[0+512]", m, PAGES, NONE_HUGE, PAGES, 0);
+    candidate("[0+512]", "[256+256]", m, PAGES, NONE_HUGE, PAGES, 0);
+    candidate(WITH("[%u+%u]", m, PAGES - m), "", m, PAGES, NONE_HUGE, 0, m);
+    candidate(WITH("[0+%u]", PAGES - m), "", m, PAGES, NONE_HUGE, PAGES - m, m);
+    candidate(WITH("[0+%u][%u+%u]", 64 - m, 64 + m, 448 - m), "", m, 2 * m, NONE_HUGE, 64 - m, 2 * m);
+    candidate(WITH("[64+64][%u+%u]", 128 + 3 * m, 384 - 3 * m), "[1+10]", m, 3 * m, NONE_HUGE, 128, 3 * m);
+    candidate(WITH("[64+62][127+1][%u+%u]", 128 + 3 * m, 384 - 3 * m), "[1+10]", m, 3 * m, NONE_HUGE, 128, 3 * m);
+    candidate("", WITH("[0+%u]", PAGES - m), m, 1, NONE_HUGE, PAGES - m, m);
+    if (m <= 8) {
+      candidate(WITH("[0+40][%u+%u]", 40 + m, 472 - m), "", m, PAGES, NONE_HUGE, 40, m);
+      candidate(WITH("[0+40][%u+%u]", 40 + m, 472 - m), "[40+1]", m, PAGES, NONE_HUGE, PAGES, 0);
+    }
+    if (m == 1) continue;
+    candidate("", WITH("[0+%u]", PAGES - (2 * m - 1)), m, m == 2 ? 1 : m - 2, NONE_HUGE, PAGES - m, m);
+    candidate(WITH("[0+%u][64+5][70+11][82+430]", 64 - m), "", m, m, NONE_HUGE, 64 - m, m);
+    candidate(WITH("[0+%u][64+63][%u+%u]", 64 - m, 127 + m, 385 - m), "", m, PAGES, NONE_HUGE, 64 - m, m);
+    candidate("", "", m, 1, NONE_HUGE, PAGES - m, m);
+  }
+}
+
+static void huge_pages_are_not_split(void **state) {
+  (void)state;
+  char text[64];
+  for (uint32_t b = 2; b <= 2 * PAGES; b *= 2) {
+    if (b < PAGES) candidate(WITH("[%u+%u]", b + 2, PAGES - b - 2), "", 1, 3, b, 0, b + 2);
+    if (3 * b < PAGES && b > 10)
+      candidate(WITH("[0+%u][%u+%u]", b - 10, 2 * b + 10, PAGES - 2 * b - 10), "", 1, 12, b, b, b + 10);
+    if (b < PAGES) candidate(WITH("[0+%u]", PAGES - b), "", 1, 1, b, PAGES - b, b);
+    if (b == PAGES) candidate("", "", 1, 1, b, 0, PAGES);
+    if (b > PAGES) candidate("", "", 1, 1, b, PAGES - 1, 1);
+  }
+}
+
+/* The candidate by looking at every page: the highest run of whole groups, its last max pages, moved down to the start
+ * of a huge page if that is in the run to its end. */
+static void any_candidate_is_right(void **state) {
+  (void)state;
+  uint64_t x = 11;
+  for (int k = 0; k < 30000; k++) {
+    struct page_chunk c;
+    const uint32_t min = 1u << unit_random(&x) % 7, max = 1 + (uint32_t)(unit_random(&x) % PAGES);
+    const uint32_t huge = min << unit_random(&x) % 7;
+    for (uint32_t w = 0; w < VS_CHUNK_WORDS; w++) {
+      c.free[w] = unit_random(&x) | (k % 3 != 0 ? unit_random(&x) | unit_random(&x) | unit_random(&x) : 0);
+      c.dirty[w] = k % 5 == 0 ? unit_random(&x) : ~(uint64_t)0 << (unit_random(&x) % 64);
+    }
+    bool whole[PAGES];
+    for (uint32_t p = 0; p < PAGES; p++) {
+      whole[p] = true;
+      for (uint32_t q = p / min * min; q < p / min * min + min; q++)
+        whole[p] = whole[p] && bit(c.free, q) && bit(c.dirty, q);
+    }
+    uint32_t end = PAGES, got = 0;
+    while (end > 0 && !whole[end - 1])
+      end--;
+    uint32_t low = end;
+    while (low > 0 && whole[low - 1])
+      low--;
+    uint32_t first = end - low > max ? (end - max) / min * min : low;
+    const uint32_t below = first / huge * huge;
+    if (below >= low && below + huge <= end) first = below;
+    assert_int_equal(pagechunk_candidate(&c, min, max, huge, &got), end == 0 ? PAGES : first);
+    if (end != 0) assert_int_equal(got, end - first);
+  }
 }
 
 int main(void) {
@@ -236,10 +349,15 @@ int main(void) {
       cmocka_unit_test(ranges_are_set_and_cleared),
       cmocka_unit_test(bits_of_a_range_are_counted),
       cmocka_unit_test(lowest_run_is_found_and_taken),
+      cmocka_unit_test(lowest_run_of_a_word_is_found),
       cmocka_unit_test(freed_pages_are_free),
       cmocka_unit_test(known_chunks_are_summarized),
       cmocka_unit_test(any_bitmap_is_read_right),
       cmocka_unit_test(life_of_a_page),
+      cmocka_unit_test(candidates_of_single_pages),
+      cmocka_unit_test(candidates_of_groups),
+      cmocka_unit_test(huge_pages_are_not_split),
+      cmocka_unit_test(any_candidate_is_right),
   };
   return unit_run("pagechunk", tests);
 }
