@@ -132,7 +132,11 @@ void addrranges_remove(struct addr_ranges *s, uintptr_t base, uintptr_t limit) {
   uintptr_t first = s->range[i].base, end = s->range[i].limit;
   //@ assert here: first <= base && limit <= end;
   addrranges_delete(s, i);
+  //@ assert before: i > 0 ==> s->range[i - 1].limit < first;
+  //@ assert behind: i < s->n ==> end < s->range[i].base;
   if (limit < end) addrranges_insert(s, i, limit, end);
+  //@ assert next: i < s->n ==> base < s->range[i].base;
+  //@ assert still: i > 0 ==> s->range[i - 1].limit < first;
   if (first < base) addrranges_insert(s, i, first, base);
 }
 

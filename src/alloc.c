@@ -11,7 +11,7 @@
 #define MIN_SHRINK 64u
 
 /* Fewest bytes that realloc moves by their page tables, to pages that hold no memory yet
- * (spec/decisions/0009-moving-large-blocks.md). Blocks of that many are large. */
+ * (spec/decisions/0009-address-space.md). Blocks of that many are large. */
 #define MIN_MOVE (1u << 20)
 
 uintptr_t heap_alloc_refill(uint32_t sizeclass) {

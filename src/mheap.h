@@ -9,8 +9,12 @@
  * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
  * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
  *
- * Up: mcentral, mcache, alloc. Down: arena, pagealloc, pagecache, scavenge, mspan, os, lock.
- * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span and no cache.
+ * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
+ * (spec/decisions/0009-address-space.md).
+ *
+ * Up: mcentral, mcache, alloc. Down: arena, space, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache; a page that is not
+ * dirty reads as zeros (spec/decisions/0010-zero-pages.md).
  * Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H

@@ -108,6 +108,13 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   (void)npages;
   unexpected("page-heap-called");
 }
+
+bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
+  (void)from;
+  (void)to;
+  (void)npages;
+  unexpected("page-heap-called");
+}
 static bool running; /* the threads are */
 int pthread_mutex_lock(pthread_mutex_t *m) {
   (void)m;

@@ -141,6 +141,13 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   (void)npages;
   unexpected("mheap_resize_large");
 }
+
+bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
+  (void)from;
+  (void)to;
+  (void)npages;
+  unexpected("mheap_move_large");
+}
 int pthread_mutex_lock(pthread_mutex_t *m) {
   sched_lock(m);
   return 0;
