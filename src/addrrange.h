@@ -62,6 +62,7 @@ bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limi
     assigns s->n, s->range[0 .. s->n];
     ensures inv: RangesInv(s);
     ensures bound: s->n <= \old(s->n) + 1;
+    ensures one: RangesHold(&s->range[0], s->n, base, limit);
     ensures had: \forall integer x; RangesHave{Pre}(&s->range[0], \old(s->n), x) ==> RangesHave(&s->range[0], s->n, x);
     ensures added: \forall integer x; base <= x < limit ==> RangesHave(&s->range[0], s->n, x);
     ensures exact: \forall integer x; RangesHave(&s->range[0], s->n, x) ==>
@@ -108,7 +109,8 @@ uintptr_t addrranges_find(const struct addr_ranges *s, size_t size, size_t align
     terminates \true;
     assigns \nothing;
     ensures none: s->n == 0 ==> \result == 0;
-    ensures last: s->n > 0 ==> \result == s->range[s->n - 1].limit;
+    ensures last: s->n > 0 ==> 0 < \result && RangesHave(&s->range[0], s->n, \result - 1);
+    ensures highest: \forall integer x; RangesHave(&s->range[0], s->n, x) ==> x < \result;
 */
 static inline uintptr_t addrranges_end(const struct addr_ranges *s) { return s->n == 0 ? 0 : s->range[s->n - 1].limit; }
 

@@ -16,7 +16,7 @@
  * Sizes and addresses are in bytes and multiples of VS_PAGE_SIZE, 8 KiB, which the system's page size divides. A
  * refusal changes no state and leaves errno alone. Thread-safe.
  *
- * Up: mheap, space, addrrange, pagealloc, mcache, alloc. Down: the system.
+ * Up: mheap, space, scavenge, pagealloc, mcache, alloc. Down: the system.
  * Invariant: none. Claims: C5 C6.
  */
 #ifndef VERISPAN_OS_H
@@ -88,8 +88,8 @@ int os_release(uintptr_t addr, size_t size);
     ensures refused: \result != 0 ==> OsSame{Pre,Post};
     ensures zero: \result == 0 ==> OsAre(from, size, OsPrepared);
     ensures owned: \result == 0 ==> OsUsable(to, size);
-    ensures frame: \result == 0 ==> \forall integer p; 0 <= p < 34359738368 ==> !OsIn(p, from, size) ==>
-      !OsIn(p, to, size) ==> g_os[p] == \old(g_os[p]);
+    ensures frame: \result == 0 ==> \forall integer x; 0 <= x < 281474976710656 ==> !(from <= x < from + size) ==>
+      !(to <= x < to + size) ==> g_os[x / 8192] == \old(g_os[x / 8192]);
 */
 int os_move(uintptr_t from, uintptr_t to, size_t size);
 

@@ -8,6 +8,12 @@ uintptr_t space_end(const struct space *s) {
 }
 
 /* Where the next range should begin: at a multiple of align at the end of the highest, or 0. */
+/*@ requires valid: \valid_read(s);
+    requires inv: SpaceInv(s);
+    requires align: 0 < align;
+    terminates \true;
+    assigns \nothing;
+*/
 static uintptr_t space_hint(const struct space *s, size_t align) {
   uintptr_t end = space_end(s);
   if (end == 0) end = os_hint();
@@ -18,12 +24,16 @@ static uintptr_t space_hint(const struct space *s, size_t align) {
 uintptr_t space_reserve(struct space *s, size_t size, size_t align) {
   if (s->reserved.n == VS_MAX_RANGES) return 0;
   uintptr_t base = os_reserve(space_hint(s, align), size, align);
-  if (base != 0) addrranges_add(&s->reserved, base, base + size);
+  if (base == 0) return 0;
+  //@ assert before: \forall integer k; 0 <= k < s->reserved.n ==> !(s->reserved.range[k].base <= base < s->reserved.range[k].limit);
+  //@ assert after: \forall integer k; 0 <= k < s->reserved.n ==> !(base <= s->reserved.range[k].base < base + size);
+  addrranges_add(&s->reserved, base, base + size);
   return base;
 }
 
 void space_unreserve(struct space *s, uintptr_t base, size_t size) {
   if (s->reserved.n == VS_MAX_RANGES) return;
+  //@ assert owned: \forall integer x; base <= x < base + size ==> SpaceReserved(s, x);
   os_unreserve(base, size);
   addrranges_remove(&s->reserved, base, base + size);
 }
@@ -36,6 +46,9 @@ bool space_extend(struct space *s, size_t size) {
 
 bool space_prepare(struct space *s, uintptr_t base, size_t size) {
   if (s->reserved.n == VS_MAX_RANGES || s->heap.n == VS_MAX_RANGES) return false;
+  //@ assert owned: \forall integer x; base <= x < base + size ==> SpaceReserved(s, x);
+  //@ assert before: \forall integer k; 0 <= k < s->heap.n ==> !(s->heap.range[k].base <= base < s->heap.range[k].limit);
+  //@ assert after: \forall integer k; 0 <= k < s->heap.n ==> !(base <= s->heap.range[k].base < base + size);
   if (os_prepare(base, size) != 0) return false;
   addrranges_remove(&s->reserved, base, base + size);
   addrranges_add(&s->heap, base, base + size);

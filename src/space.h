@@ -29,8 +29,7 @@ struct space {
     terminates \true;
     assigns \nothing;
     ensures bound: \result <= 281474976710656;
-    ensures reserved: \forall integer k; 0 <= k < s->reserved.n ==> s->reserved.range[k].limit <= \result;
-    ensures heap: \forall integer k; 0 <= k < s->heap.n ==> s->heap.range[k].limit <= \result;
+    ensures highest: \forall integer x; SpaceReserved(s, x) || SpaceHeap(s, x) ==> x < \result;
 */
 uintptr_t space_end(const struct space *s);
 
@@ -42,11 +41,12 @@ uintptr_t space_end(const struct space *s);
     terminates \true;
     assigns s->reserved, g_os[0 .. 34359738367];
     ensures inv: SpaceInv(s);
-    ensures refused: \result == 0 ==> OsSame{Pre,Post} && s->reserved.n == \old(s->reserved.n);
+    ensures refused: \result == 0 ==> OsSame{Pre,Post} && SpaceSame{Pre,Post}(s);
     ensures range: \result != 0 ==> OsRange(\result, size);
-    ensures aligned: \exists integer m; \result == m * align;
+    ensures one: \result != 0 ==> RangesHold(&s->reserved.range[0], s->reserved.n, \result, \result + size);
     ensures fresh: \result != 0 ==> OsAre{Pre}(\result, size, OsNone) && OsFrame{Pre,Post}(\result, size);
-    ensures reserved: \result != 0 ==> \forall integer p; OsIn(p, \result, size) ==> SpaceReserved(s, p);
+    ensures reserved: \result != 0 ==> \forall integer x;
+      SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) || \result <= x < \result + size;
 */
 uintptr_t space_reserve(struct space *s, size_t size, size_t align);
 
@@ -64,11 +64,12 @@ bool space_extend(struct space *s, size_t size);
 /*@ requires valid: \valid(s);
     requires inv: SpaceInv(s);
     requires range: OsRange(base, size);
-    requires held: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
+    requires one: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
     terminates \true;
     assigns s->reserved, g_os[0 .. 34359738367];
     ensures inv: SpaceInv(s);
     ensures frame: OsFrame{Pre,Post}(base, size);
+    ensures kept: \forall integer x; SpaceReserved{Pre}(s, x) ==> !(base <= x < base + size) ==> SpaceReserved(s, x);
 */
 void space_unreserve(struct space *s, uintptr_t base, size_t size);
 
@@ -76,13 +77,15 @@ void space_unreserve(struct space *s, uintptr_t base, size_t size);
 /*@ requires valid: \valid(s);
     requires inv: SpaceInv(s);
     requires range: OsRange(base, size);
-    requires held: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
+    requires one: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
     terminates \true;
     assigns s->reserved, s->heap, g_os[0 .. 34359738367];
     ensures inv: SpaceInv(s);
-    ensures refused: !\result ==> OsSame{Pre,Post} && s->reserved.n == \old(s->reserved.n) && s->heap.n == \old(s->heap.n);
+    ensures refused: !\result ==> OsSame{Pre,Post} && SpaceSame{Pre,Post}(s);
     ensures zero: \result ==> OsAre(base, size, OsPrepared) && OsFrame{Pre,Post}(base, size);
-    ensures heap: \result ==> \forall integer p; OsIn(p, base, size) ==> SpaceHeap(s, p);
+    ensures heap: \result ==> \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x) || base <= x < base + size;
+    ensures reserved: \result ==> \forall integer x;
+      SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
 */
 bool space_prepare(struct space *s, uintptr_t base, size_t size);
 
