@@ -25,6 +25,29 @@ bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limi
   return i > 0 && limit <= s->range[i - 1].limit;
 }
 
+/* Moves ranges number i to n - 1 one place up. */
+/*@ requires valid: \valid(r + (0 .. n));
+    requires bound: i <= n < 32768;
+    terminates \true;
+    assigns r[i + 1 .. n];
+    ensures same: RangesSame{Pre,Post}(r, 0, i);
+    ensures up: RangesUp{Pre,Post}(r, i, n);
+    ensures came: RangesCame{Pre,Post}(r, i, n);
+*/
+static void addrranges_shift(struct addr_range *r, uint32_t i, uint32_t n) {
+  uint32_t k = n;
+  /*@ loop invariant bound: i <= k <= n;
+      loop invariant same: RangesSame{Pre,Here}(r, 0, k);
+      loop invariant up: RangesUp{Pre,Here}(r, k, n);
+      loop assigns k, r[i + 1 .. n];
+      loop variant k;
+  */
+  while (k > i) {
+    r[k] = r[k - 1];
+    k--;
+  }
+}
+
 /* Puts a range in as number i, between its neighbours, and those from there on one place up. */
 /*@ requires valid: \valid(s);
     requires inv: RangesInv(s);
@@ -38,7 +61,6 @@ bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limi
     ensures count: s->n == \old(s->n) + 1;
     ensures here: s->range[i].base == base && s->range[i].limit == limit;
     ensures below: RangesSame{Pre,Post}(&s->range[0], 0, i);
-    ensures above: RangesCame{Pre,Post}(&s->range[0], i, \old(s->n));
     ensures had: \forall integer x; RangesHave{Pre}(&s->range[0], \old(s->n), x) ==> RangesHave(&s->range[0], s->n, x);
     ensures added: \forall integer x; base <= x < limit ==> RangesHave(&s->range[0], s->n, x);
     ensures exact: \forall integer x; RangesHave(&s->range[0], s->n, x) ==>
@@ -46,27 +68,14 @@ bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limi
 */
 static void addrranges_insert(struct addr_ranges *s, uint32_t i, uintptr_t base, uintptr_t limit) {
   struct addr_range *r = s->range;
-  uint32_t k = s->n;
-  //@ assert before: \forall integer j; 0 <= j < i - 1 ==> r[j].limit < r[i - 1].base < r[i - 1].limit;
   //@ assert low: \forall integer j; 0 <= j < i ==> r[j].limit < base;
-  //@ assert behind: \forall integer j; i < j < s->n ==> r[i].base < r[i].limit < r[j].base;
   //@ assert high: \forall integer j; i <= j < s->n ==> limit < r[j].base;
-  /*@ loop invariant bound: i <= k <= s->n;
-      loop invariant below: RangesSame{Pre,Here}(r, 0, k);
-      loop invariant above: RangesCame{Pre,Here}(r, k, s->n);
-      loop assigns k, r[i + 1 .. s->n];
-      loop variant k;
-  */
-  while (k > i) {
-    r[k] = r[k - 1];
-    //@ assert kept: RangesSame{LoopCurrent,Here}(r, 0, k) && RangesSame{LoopCurrent,Here}(r, k + 1, s->n + 1);
-    k--;
-  }
+  addrranges_shift(r, i, s->n);
   r[i].base = base;
   r[i].limit = limit;
   //@ assert same: RangesSame{Pre,Here}(r, 0, i);
-  //@ assert came: RangesCame{Pre,Here}(r, i, s->n);
   //@ assert up: RangesUp{Pre,Here}(r, i, s->n);
+  //@ assert came: RangesCame{Pre,Here}(r, i, s->n);
   //@ assert apart: RangesApart(r, s->n + 1);
   s->n++;
 }
@@ -131,6 +140,7 @@ void addrranges_remove(struct addr_ranges *s, uintptr_t base, uintptr_t limit) {
   uint32_t i = addrranges_after(s, base) - 1;
   uintptr_t first = s->range[i].base, end = s->range[i].limit;
   //@ assert here: first <= base && limit <= end;
+  //@ assert above: i + 1 < s->n ==> end < s->range[i + 1].base;
   addrranges_delete(s, i);
   //@ assert before: i > 0 ==> s->range[i - 1].limit < first;
   //@ assert behind: i < s->n ==> end < s->range[i].base;

@@ -83,7 +83,8 @@ void addrranges_add(struct addr_ranges *s, uintptr_t base, uintptr_t limit);
     ensures kept: \forall integer x; RangesHave{Pre}(&s->range[0], \old(s->n), x) ==> !(base <= x < limit) ==>
       RangesHave(&s->range[0], s->n, x);
     ensures gone: \forall integer x; base <= x < limit ==> !RangesHave(&s->range[0], s->n, x);
-    ensures exact: \forall integer x; RangesHave(&s->range[0], s->n, x) ==> RangesHave{Pre}(&s->range[0], \old(s->n), x);
+    ensures exact: \forall integer x; RangesHave(&s->range[0], s->n, x) ==>
+      RangesHave{Pre}(&s->range[0], \old(s->n), x);
 */
 void addrranges_remove(struct addr_ranges *s, uintptr_t base, uintptr_t limit);
 
