@@ -38,7 +38,7 @@ $(BUILD)/libverispan.a: $(VS_OBJ)
 	$(RM) $@
 	$(AR) rcs $@ $(VS_OBJ)
 
--include proofs/proofs.mk harness/bmc.mk harness/tests/tests.mk harness/bench/bench.mk
+-include proofs/proofs.mk harness/bmc.mk harness/tests/tests.mk harness/bench/bench.mk harness/gc/gc.mk
 
 certify: ## install what is missing, prove, model-check, build, write build/certificate.json and .md
 	proofs/toolchain/setup.sh build prove bmc

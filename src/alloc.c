@@ -10,10 +10,14 @@
 /* A block is moved when it shrinks to less than half; below this many bytes it never is. */
 #define MIN_SHRINK 64u
 
+/* Fewest bytes that realloc moves by their page tables, to pages that hold no memory yet
+ * (spec/decisions/0009-moving-large-blocks.md). Blocks of that many are large. */
+#define MIN_MOVE (1u << 20)
+
 uintptr_t heap_alloc_refill(uint32_t sizeclass) {
   struct mspan *s;
   uint32_t slot;
-  if (!mcache_alloc_slow(heap_spanclass(sizeclass), &s, &slot)) return 0;
+  if (!mcache_alloc_slow(&vs_default_heap, heap_spanclass(sizeclass), &s, &slot)) return 0;
   scavenge_assist();
   return mspan_slot(s, slot);
 }
@@ -23,6 +27,32 @@ uintptr_t heap_alloc_large(size_t size, size_t align, bool *zeroed) {
   uintptr_t p = mheap_alloc_large(size, align, zeroed);
   scavenge_assist();
   return p;
+}
+
+/* This thread's mcache of a further heap. */
+static struct mcache *heap_mcache(const struct vs_heap *h) {
+  struct mcache *c = vs_tls_further[h->number];
+  return c ? c : &vs_empty_mcache;
+}
+
+static uintptr_t heap_alloc_large_further(struct vs_heap *h, size_t size, bool *zeroed) {
+  uintptr_t p = heap_alloc_large(size, 1, zeroed);
+  if (p != 0) ownership_give_large(arena_span(p), h->owner);
+  return p;
+}
+
+uintptr_t heap_alloc_further(struct vs_heap *h, size_t size, bool *zeroed) {
+  if (size > VS_MAX_SMALL_SIZE) return heap_alloc_large_further(h, size, zeroed);
+  uint32_t spanclass = heap_spanclass(sizeclass_of(size == 0 ? 1 : size)), slot;
+  struct mspan *s = heap_mcache(h)->alloc[spanclass];
+  if (s->alloc_cache != 0)
+    slot = mspan_take(s);
+  else if (mcache_alloc_slow(h, spanclass, &s, &slot))
+    scavenge_assist();
+  else
+    return 0;
+  *zeroed = s->needzero == 0;
+  return mspan_slot(s, slot);
 }
 
 uintptr_t heap_alloc_aligned(size_t size, size_t align) {
@@ -93,25 +123,58 @@ static void heap_free_large(struct mspan *s, uintptr_t p, const char *function) 
   scavenge_assist();
 }
 
+/* A large span of a further manual heap: its word tells whose it is. */
+static void heap_free_large_further(const struct vs_heap *h, struct mspan *s, uintptr_t p, const char *function) {
+  if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
+  if (!ownership_end_further_large(s, h->owner)) heap_report(VS_FAULT_DOUBLE_FREE, s, p, function);
+  (void)mheap_free_large(s);
+  scavenge_assist();
+}
+
+/* Frees a block of a small span that this thread's mcache c of its heap need not own. */
+static inline void heap_free_small(struct mcache *c, struct mspan *s, uint64_t ctl, uintptr_t p, const char *function) {
+  if (spanctl_owner(ctl) == c->id && c->id != 0)
+    heap_free_full(c, s, p, function);
+  else
+    heap_free_remote(s, p, function);
+}
+
 void heap_free_slow(uintptr_t p, const char *function) {
   if (p == 0) return;
   struct mspan *s = arena_span(p);
   uint64_t ctl = vs_load_acquire_u64(&s->ctl);
-  struct mcache *c = vs_tls_mcache;
   if (ctl == 0) heap_fault_page(p, function);
-  if (spanctl_owner(ctl) == VS_OWNER_LARGE)
+  if (spanctl_owner(ctl) < VS_OWNER_FURTHER)
+    heap_free_small(vs_tls_mcache, s, ctl, p, function);
+  else if (spanctl_owner(ctl) == VS_OWNER_LARGE)
     heap_free_large(s, p, function);
-  else if (spanctl_owner(ctl) == c->id && c->id != 0)
-    heap_free_full(c, s, p, function);
   else
-    heap_free_remote(s, p, function);
+    heap_report(VS_FAULT_FOREIGN, s, p, function);
+}
+
+void heap_free_further(struct vs_heap *h, uintptr_t p, const char *function) {
+  struct mspan *s = arena_span(p);
+  struct mcache *c = heap_mcache(h);
+  uint64_t ctl = vs_load_acquire_u64(&s->ctl);
+  if (ctl == 0) heap_fault_page(p, function);
+  if (mcache_heap(spanctl_owner(ctl)) != h)
+    heap_report(VS_FAULT_FOREIGN, s, p, function);
+  else if (s->elem_size == 0)
+    heap_free_large_further(h, s, p, function);
+  else if (ctl != spanctl_owned(c->id))
+    heap_free_small(c, s, ctl, p, function);
+  else if (!mspan_free(s, p))
+    heap_fault(s, p, function);
+  else if (s->nkept == 0)
+    mcache_emptied(s);
 }
 
 size_t heap_usable(uintptr_t p, const char *function) {
   struct mspan *s = arena_span(p);
   uint64_t ctl = vs_load_acquire_u64(&s->ctl);
   if (ctl == 0) heap_fault_page(p, function);
-  if (spanctl_owner(ctl) == VS_OWNER_LARGE) {
+  if (spanctl_owner(ctl) >= VS_OWNER_FURTHER) {
+    if (spanctl_owner(ctl) != VS_OWNER_LARGE) heap_report(VS_FAULT_FOREIGN, s, p, function);
     if (p != s->base) heap_report(VS_FAULT_INTERIOR, s, p, function);
     return (size_t)s->npages * VS_PAGE_SIZE;
   }
@@ -124,4 +187,10 @@ bool heap_resize(uintptr_t p, size_t usable, size_t size) {
   if (size <= VS_MAX_SMALL_SIZE || size > VS_MAX_SIZE) return false;
   uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
   return npages == usable / VS_PAGE_SIZE || mheap_resize_large(arena_span(p), npages);
+}
+
+bool heap_move(uintptr_t from, uintptr_t to, size_t size) {
+  struct mspan *s = arena_span(to);
+  if (size < MIN_MOVE || s->needzero) return false;
+  return mheap_move_large(arena_span(from), s, (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE);
 }

@@ -14,7 +14,7 @@ void arena_set_head(struct heap_arena *a, uint32_t first, uint32_t npages, struc
       loop variant first + npages - page;
   */
   while (page < first + npages) {
-    a->head[page] = s;
+    vs_store_release_ptr(&a->head[page], s);
     page++;
   }
 }

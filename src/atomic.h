@@ -59,6 +59,51 @@ void vs_store_release_u64(uint64_t *p, uint64_t v);
     ensures exact: *p == v && \result == \old(*p); */
 uint64_t vs_exchange_u64(uint64_t *p, uint64_t v);
 
+/*@ requires valid: \valid(p);
+    terminates \true;
+    assigns *p \from v;
+    ensures exact: *p == v; */
+void vs_store_release_ptr(struct mspan **p, struct mspan *v);
+
+/*@ requires valid: \valid_read(p);
+    terminates \true;
+    assigns \nothing;
+    ensures exact: \result == *p; */
+uint64_t vs_load_seq_u64(const uint64_t *p);
+
+/* Other threads may have written the word before. */
+/*@ requires valid: \valid(p);
+    terminates \true;
+    assigns *p;
+    ensures exact: *p == (\result | v); */
+uint64_t vs_fetch_or_u64(uint64_t *p, uint64_t v);
+
+/* How often other threads will still get in the way of this one: a compare-and-swap that fails although the word was
+ * as expected when this thread last looked has been overtaken. */
+//@ ghost extern uint64_t g_others;
+
+/*@ requires valid: \valid_read(p);
+    terminates \true;
+    assigns \result \from *p;
+    ensures exact: \result == *p; */
+struct mspan *vs_load_ptr(struct mspan *const *p);
+
+/*@ requires valid: \valid(p);
+    terminates \true;
+    assigns *p \from v;
+    assigns \result \from *p;
+    ensures exact: *p == v; */
+struct mspan *vs_exchange_ptr(struct mspan **p, struct mspan *v);
+
+/*@ requires valid: \valid(p);
+    terminates \true;
+    assigns *p \from *p, desired;
+    assigns g_others;
+    ensures won: \result ==> *p == desired;
+    ensures lost: !\result ==> *p != expected;
+    ensures paid: !\result ==> \old(*p) == expected ==> g_others < \old(g_others); */
+bool vs_cas_ptr(struct mspan **p, struct mspan *expected, struct mspan *desired);
+
 #else
 
 static inline uint64_t vs_load_relaxed_u64(const uint64_t *p) {
@@ -91,6 +136,9 @@ static inline bool vs_cas_u64(uint64_t *p, uint64_t expected, uint64_t desired) 
 }
 static inline struct mspan *vs_load_ptr(struct mspan *const *p) {
   return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+static inline void vs_store_release_ptr(struct mspan **p, struct mspan *v) {
+  __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
 static inline struct mspan *vs_exchange_ptr(struct mspan **p, struct mspan *v) {
   return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);

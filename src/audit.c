@@ -2,7 +2,7 @@
  *
  * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the
  * heap as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
- * or in one cache), and MspanBits and MspanInv for each span. See verispan.h.
+ * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See verispan.h.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ struct audit {
   uint64_t dirty;
   uint64_t loose; /* pages seen in use, but not by a span */
   uint64_t spans; /* spans seen */
+  uint64_t pages[VS_MAX_HEAPS]; /* of the spans of each heap */
 };
 
 /* What all caches hold. */
@@ -77,13 +78,67 @@ static bool audit_geometry(const struct mspan *s) {
          s->free_index < s->nelems;
 }
 
+/* The heap that a control word names, or NULL. */
+static const struct vs_heap *audit_heap_of(uint64_t ctl) {
+  uint32_t owner = spanctl_owner(ctl);
+  if (owner >= VS_OWNER_HEAP && owner != VS_OWNER_LARGE)
+    return owner - VS_OWNER_HEAP < VS_MAX_HEAPS ? vs_heaps[owner - VS_OWNER_HEAP] : 0;
+  if (owner >= VS_OWNER_FURTHER && owner != VS_OWNER_LARGE && owner - VS_OWNER_FURTHER > mcache_count()) return 0;
+  return mcache_heap(owner);
+}
+
+/* Whether a span of heap h may have this control word: h's sweepgen, or that with one of the other values of d. */
+static bool audit_word(const struct vs_heap *h, uint64_t ctl) {
+  uint32_t gen = spanctl_sweepgen(ctl), now = h->collected ? h->sweepgen : VS_SWEEPGEN;
+  if (h->collected && spanctl_owner(ctl) != h->owner) return false;
+  if (!h->collected && ctl == spanctl_large_of(h->owner)) return true;
+  if (gen == spanctl_add(now, VS_D_OWNED)) return !spanctl_full(ctl);
+  return gen == now || gen == spanctl_add(now, VS_D_UNSWEPT);
+}
+
 /* A span that starts at page. */
 static void audit_span(struct audit *audit, const struct mspan *s, uint32_t arena, uint32_t page) {
-  if (spanctl_owner(vs_load_relaxed_u64(&s->ctl)) == VS_OWNER_LARGE) return;
+  uint64_t ctl = vs_load_relaxed_u64(&s->ctl);
+  const struct vs_heap *h = audit_heap_of(ctl);
+  if (!h || !audit_word(h, ctl)) {
+    audit_fail(audit, "span whose control word is not its heap's", arena, page);
+    return;
+  }
+  audit->pages[h->number] += s->npages;
+  if (s->elem_size == 0) return;
   if (!audit_geometry(s))
     audit_fail(audit, "span whose geometry is not its class's", arena, page);
   else if (!audit_bits(s))
     audit_fail(audit, "span whose bits contradict each other", arena, page);
+}
+
+/* The pages of the spans in a set of a collected heap, all of which have word ctl. */
+static uint64_t audit_set(struct audit *audit, const struct mspan *s, uint64_t ctl) {
+  uint64_t pages = 0;
+  for (const struct mspan *prev = 0; s; prev = s, s = s->next) {
+    uint32_t arena = (uint32_t)arena_number(s->base), page = arena_page(s->base);
+    if (s->ctl != ctl) audit_fail(audit, "span that is in the wrong set", arena, page);
+    if (s->prev != prev) audit_fail(audit, "span whose links contradict each other", arena, page);
+    pages += s->npages;
+  }
+  return pages;
+}
+
+/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread uses it. */
+VS_LOCK_UNCHECKED static void audit_heap(struct audit *audit, const struct vs_heap *h) {
+  uint32_t swept = h->sweepgen / 2 % 2;
+  uint64_t pages = 0;
+  for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) {
+    const struct mcentral *c = &h->central[spc];
+    for (uint32_t full = 0; full < 2; full++) {
+      struct mspan *const *sets = full ? c->full : c->partial;
+      pages += audit_set(audit, sets[swept], spanctl_at(h->sweepgen, VS_D_SWEPT, h->owner, full));
+      pages += audit_set(audit, sets[1 - swept], spanctl_at(h->sweepgen, VS_D_UNSWEPT, h->owner, full));
+    }
+    for (const struct mcache *m = h->mcaches; m; m = m->heap_next) pages += m->alloc[spc]->npages;
+  }
+  if (pages != h->pages) audit_fail(audit, "pages of a collected heap in no set or in two", h->number, 0);
+  if (audit->pages[h->number] != h->pages) audit_fail(audit, "count of a collected heap's pages", h->number, 0);
 }
 
 /* Whether the bit of page in one of the bitmaps of its chunk is set. */
@@ -93,14 +148,17 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
 }
 
 /* Counts a page, and checks its two bits. Whether it is in use. */
-static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
+VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
-  bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
+  uintptr_t addr = (uintptr_t)number * VS_PAGE_SIZE;
+  bool grown = addrranges_hold(&vs_heap.space.heap, addr, addr + VS_PAGE_SIZE);
+  bool in_use = grown && !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
+  if (!grown && (dirty || audit_bit(c->free, number))) audit_fail(audit, "page that is not the heap's", arena, page);
   if (in_use && !dirty) audit_fail(audit, "page in use that is not dirty", arena, page);
-  if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
+  if (grown && !in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
 
@@ -203,18 +261,21 @@ EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), voi
   audit_counts(&audit);
   lock_release(&vs_heap.lock);
   lock_release(&vs_scavenge_lock);
+  for (uint32_t n = 1; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
+    if (vs_heaps[n]->collected) audit_heap(&audit, vs_heaps[n]);
   return audit.violations;
 }
 
 EXPORT void vs_stats(struct vs_stats *stats) {
+  uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
   struct audit_cached cached = audit_cached();
-  stats->reserved = (uint64_t)vs_heap.narenas * VS_ARENA_SIZE;
+  stats->reserved = addrranges_bytes(&vs_heap.space.reserved) + addrranges_bytes(&vs_heap.space.heap);
   stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
   stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;
   stats->metadata = vs_heap.narenas * sizeof(struct heap_arena) + vs_pages.nblocks * sizeof(struct page_block) +
-                    mcache_count() * sizeof(struct mcache);
+                    mcache_count() * sizeof(struct mcache) + heaps * sizeof(struct vs_heap);
   stats->arenas = vs_heap.narenas;
   stats->spans = vs_heap.spans - cached.descriptors;
   stats->mcaches = mcache_count();

@@ -16,6 +16,7 @@
 #define VERISPAN_LOCK_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 
 #if defined(__clang__) && !defined(__FRAMAC__)
@@ -50,6 +51,12 @@ VS_LOCK_UNCHECKED static inline bool lock_try(struct vs_lock *l) VS_TRIES(*l) {
 VS_LOCK_UNCHECKED static inline void lock_release(struct vs_lock *l) VS_RELEASES(*l) {
   (void)pthread_mutex_unlock(&l->mutex);
 }
+
+/* A fresh lock, before anybody knows of it. */
+static inline void lock_init(struct vs_lock *l) { *l = (struct vs_lock)VS_LOCK_INIT; }
+
+/* Lets other threads run, in a loop that waits for one. */
+static inline void lock_pause(void) { (void)sched_yield(); }
 
 /* The lock of some central list; declared for the annotations only. */
 struct VS_CAPABILITY vs_role {

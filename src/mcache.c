@@ -12,9 +12,10 @@
 /* The tag of a thread that holds no mcache: no control word has it. */
 #define NO_TAG 0xffffffffu
 
-struct mcache vs_empty_mcache = {.alloc = {[0 ... VS_NUM_SPAN_CLASSES - 1] = &vs_empty_span}};
+struct mcache vs_empty_mcache = {.alloc = {[0 ... VS_NUM_SPAN_CLASSES - 1] = &vs_empty_span}, .heap = &vs_default_heap};
 __thread struct mcache *vs_tls_mcache __attribute__((tls_model("initial-exec"))) = &vs_empty_mcache;
 __thread uint32_t vs_tls_tag __attribute__((tls_model("initial-exec"))) = NO_TAG;
+__thread struct mcache *vs_tls_further[VS_MAX_HEAPS] __attribute__((tls_model("initial-exec")));
 
 /* A partial span is swept and used on as soon as an eighth of it was freed; with less it waits in the queue. */
 #define SWEEP_FRACTION 8u
@@ -22,14 +23,11 @@ __thread uint32_t vs_tls_tag __attribute__((tls_model("initial-exec"))) = NO_TAG
 /* Parked mcaches that a thread looks into before it grows the heap. */
 #define PARKED_LOOKS 4u
 
-static struct vs_lock list_lock = VS_LOCK_INIT;
-static struct mcache *by_id[VS_MAX_MCACHES] VS_GUARDED_BY(list_lock);  /* id -> mcache */
-static uint32_t parked[VS_MAX_MCACHES] VS_GUARDED_BY(list_lock);  /* ids of parked mcaches, the last parked last */
-static uint32_t nparked VS_GUARDED_BY(list_lock);                 /* read atomically without the lock */
-static uint32_t ncaches VS_GUARDED_BY(list_lock);                 /* read atomically without the lock */
-static uint32_t next_look VS_GUARDED_BY(list_lock);
+struct vs_lock vs_list_lock = VS_LOCK_INIT;
+static struct mcache *by_number[VS_MAX_MCACHES] VS_GUARDED_BY(vs_list_lock);  /* id without VS_OWNER_FURTHER -> mcache */
+static uint32_t ncaches VS_GUARDED_BY(vs_list_lock);                          /* read atomically without the lock */
 static pthread_key_t exit_key;  /* does not change once have_exit_key is set */
-static bool have_exit_key VS_GUARDED_BY(list_lock);
+static bool have_exit_key VS_GUARDED_BY(vs_list_lock);
 
 /* This thread has parked its mcache on exit. A destructor that runs later may still allocate: it then gets an
  * mcache for one block only, as nothing would park it afterwards. */
@@ -39,7 +37,15 @@ uint32_t mcache_count(void) { return __atomic_load_n(&ncaches, __ATOMIC_RELAXED)
 
 /* The mcache that a control word names. Without the lock: the entry was written before the id was in any control word,
  * and does not change. */
-VS_LOCK_UNCHECKED static struct mcache *mcache_home(uint32_t id) { return by_id[id]; }
+VS_LOCK_UNCHECKED static struct mcache *mcache_home(uint32_t id) { return by_number[id % VS_OWNER_FURTHER]; }
+
+/* Whether an owner stands for a heap's central lists. */
+static bool mcache_owner_is_heap(uint32_t owner) { return owner == VS_OWNER_NONE || owner >= VS_OWNER_HEAP; }
+
+struct vs_heap *mcache_heap(uint32_t owner) {
+  if (owner < VS_OWNER_FURTHER || owner == VS_OWNER_LARGE) return &vs_default_heap;
+  return owner >= VS_OWNER_HEAP ? vs_heaps[owner - VS_OWNER_HEAP] : mcache_home(owner)->heap;
+}
 
 static void queue_push(struct mcache *c, struct mspan *s) {
   struct mcache_queue *q = &c->partial[s->spanclass];
@@ -88,8 +94,8 @@ static void mcache_drain_inbox(struct mcache *c) {
 void mcache_notify(struct mspan *s) {
   uint32_t owner;
   if (!ownership_wake(s, &owner)) return;
-  if (owner == VS_OWNER_NONE)
-    mcentral_push_unswept(s);
+  if (mcache_owner_is_heap(owner))
+    mcentral_push_unswept(mcache_heap(owner), s);
   else
     ownership_push(&mcache_home(owner)->inbox, s);
 }
@@ -108,7 +114,7 @@ static bool mcache_retire(struct mcache *c, struct mspan *s) {
 }
 
 /* Gives the queued spans of a parked mcache to the central lists, the empty ones and its cached pages to the heap. */
-VS_REQUIRES(list_lock) static void mcache_flush(struct mcache *c) {
+VS_REQUIRES(vs_list_lock) static void mcache_flush(struct mcache *c) {
   mcache_drain_inbox(c);
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES && c->nqueued > 0; spc++) {
     struct mspan *s;
@@ -117,31 +123,32 @@ VS_REQUIRES(list_lock) static void mcache_flush(struct mcache *c) {
       if (s->nkept == 0)
         mheap_free(s);
       else
-        mcentral_uncache_span(s);
+        mcentral_uncache_span(c->heap, s);
     }
   }
   mheap_flush(&c->pages);
 }
 
 /* Before the heap grows: flushes some parked mcaches, in turn. */
-static void mcache_flush_parked(void) {
-  if (__atomic_load_n(&nparked, __ATOMIC_RELAXED) == 0) return;
-  lock_acquire(&list_lock);
-  for (uint32_t i = 0; i < PARKED_LOOKS && i < nparked; i++) {
-    next_look = (next_look + 1) % nparked;
-    mcache_flush(by_id[parked[next_look]]);
+static void mcache_flush_parked(struct vs_heap *h) {
+  if (__atomic_load_n(&h->nparked, __ATOMIC_RELAXED) == 0) return;
+  lock_acquire(&vs_list_lock);
+  for (uint32_t i = 0; i < PARKED_LOOKS && i < h->nparked; i++) {
+    struct mcache *c = h->look ? h->look : h->parked;
+    h->look = c->parked_next;
+    mcache_flush(c);
   }
-  lock_release(&list_lock);
+  lock_release(&vs_list_lock);
 }
 
 /* A span with free slots for the holder of c, from its queue, the central list or the heap. */
 static struct mspan *mcache_refill(struct mcache *c, uint32_t spanclass) {
   mcache_drain_inbox(c);
   struct mspan *s = queue_pop(c, spanclass);
-  if (!s) s = mcentral_cache_span_try(spanclass, c->id);
+  if (!s) s = mcentral_cache_span_try(c->heap, spanclass, c->id);
   if (!s) {
-    mcache_flush_parked();
-    s = mcentral_cache_span(spanclass, c->id, &c->pages);
+    mcache_flush_parked(c->heap);
+    s = mcentral_cache_span(c->heap, spanclass, c->id, &c->pages);
   }
   if (!s) return 0;
   mspan_fold_or_die(s);
@@ -149,47 +156,88 @@ static struct mspan *mcache_refill(struct mcache *c, uint32_t spanclass) {
   return s;
 }
 
-static void mcache_exit(void *holder) {
-  struct mcache *c = holder;
+static void mcache_park(struct mcache *c) {
+  struct vs_heap *h = c->heap;
+  lock_acquire(&vs_list_lock);
+  c->parked_next = h->parked;
+  h->parked = c;
+  __atomic_store_n(&h->nparked, h->nparked + 1, __ATOMIC_RELAXED);
+  lock_release(&vs_list_lock);
+}
+
+/* Makes c this thread's mcache of the heap numbered n, or none. */
+static void mcache_hold(uint32_t n, struct mcache *c) {
+  if (n != 0) {
+    vs_tls_further[n] = c;
+  } else {
+    vs_tls_mcache = c ? c : &vs_empty_mcache;
+    vs_tls_tag = c ? spanctl_tag(c->id) : NO_TAG;
+  }
+}
+
+/* This thread's mcache of the heap numbered n, or NULL. */
+static struct mcache *mcache_held(uint32_t n) {
+  if (n != 0) return vs_tls_further[n];
+  return vs_tls_mcache == &vs_empty_mcache ? 0 : vs_tls_mcache;
+}
+
+/* The thread's last act: parks all that it holds. */
+static void mcache_exit(void *unused) {
+  (void)unused;
   exiting = true;
-  vs_tls_mcache = &vs_empty_mcache;
-  vs_tls_tag = NO_TAG;
-  lock_acquire(&list_lock);
-  parked[nparked] = c->id;
-  __atomic_store_n(&nparked, nparked + 1, __ATOMIC_RELAXED);
-  lock_release(&list_lock);
+  for (uint32_t n = 0; n < VS_MAX_HEAPS; n++) {
+    struct mcache *c = mcache_held(n);
+    if (!c) continue;
+    mcache_hold(n, 0);
+    mcache_park(c);
+  }
 }
 
 /* A fresh mcache; NULL if the system refused. */
-VS_REQUIRES(list_lock) static struct mcache *mcache_make(void) {
+VS_REQUIRES(vs_list_lock) static struct mcache *mcache_make(struct vs_heap *h) {
   if (ncaches + 1 >= VS_MAX_MCACHES) return 0;
   struct mcache *c = os_metadata(sizeof *c);
   if (!c) return 0;
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) c->alloc[spc] = &vs_empty_span;
-  c->id = ncaches + 1;
-  by_id[c->id] = c;
-  __atomic_store_n(&ncaches, c->id, __ATOMIC_RELAXED);
+  uint32_t number = ncaches + 1;
+  c->id = h == &vs_default_heap ? number : VS_OWNER_FURTHER + number;
+  c->heap = h;
+  c->heap_next = h->mcaches;
+  h->mcaches = c;
+  by_number[number] = c;
+  __atomic_store_n(&ncaches, number, __ATOMIC_RELAXED);
   return c;
 }
 
-/* Checks an mcache out for this thread: the last parked, or a fresh one. */
-static struct mcache *mcache_acquire(void) {
-  struct mcache *c = 0;
-  lock_acquire(&list_lock);
+/* The last parked mcache of a heap that has one. */
+VS_REQUIRES(vs_list_lock) static struct mcache *mcache_unpark(struct vs_heap *h) {
+  struct mcache *c = h->parked;
+  h->parked = c->parked_next;
+  if (h->look == c) h->look = c->parked_next;
+  __atomic_store_n(&h->nparked, h->nparked - 1, __ATOMIC_RELAXED);
+  return c;
+}
+
+/* Checks an mcache of heap h out for this thread: the last parked, or a fresh one. */
+static struct mcache *mcache_acquire(struct vs_heap *h) {
+  lock_acquire(&vs_list_lock);
   if (!have_exit_key) have_exit_key = pthread_key_create(&exit_key, mcache_exit) == 0;
   bool parks = have_exit_key && !exiting;
-  if (nparked > 0) {
-    c = by_id[parked[nparked - 1]];
-    __atomic_store_n(&nparked, nparked - 1, __ATOMIC_RELAXED);
-  } else {
-    c = mcache_make();
-  }
-  lock_release(&list_lock);
+  struct mcache *c = h->nparked > 0 ? mcache_unpark(h) : mcache_make(h);
+  lock_release(&vs_list_lock);
   if (!c) return 0;
-  vs_tls_mcache = c;
-  vs_tls_tag = spanctl_tag(c->id);
+  mcache_hold(h->number, c);
   if (parks) (void)pthread_setspecific(exit_key, c);
   return c;
+}
+
+struct mcache *mcache_get(struct vs_heap *h) {
+  struct mcache *c = mcache_held(h->number);
+  return c ? c : mcache_acquire(h);
+}
+
+void mcache_done(void) {
+  if (exiting) mcache_exit(0);
 }
 
 /* A slot of span class spanclass from mcache c, which this thread holds. */
@@ -214,12 +262,11 @@ static bool mcache_alloc(struct mcache *c, uint32_t spanclass, struct mspan **sp
   }
 }
 
-bool mcache_alloc_slow(uint32_t spanclass, struct mspan **span, uint32_t *slot) {
-  struct mcache *c = vs_tls_mcache;
-  if (c == &vs_empty_mcache) c = mcache_acquire();
+bool mcache_alloc_slow(struct vs_heap *h, uint32_t spanclass, struct mspan **span, uint32_t *slot) {
+  struct mcache *c = mcache_get(h);
   if (!c) return false;
   bool done = mcache_alloc(c, spanclass, span, slot);
-  if (exiting) mcache_exit(c);
+  mcache_done();
   return done;
 }
 
@@ -228,9 +275,10 @@ void mcache_reclaim(struct mcache *c, struct mspan *s) {
 }
 
 void mcache_emptied(struct mspan *s) {
-  struct mcache *c = vs_tls_mcache;
+  uint64_t ctl = vs_load_relaxed_u64(&s->ctl);
+  struct mcache *c = mcache_home(spanctl_owner(ctl));
   struct mcache_queue *q = &c->partial[s->spanclass];
-  bool queued = vs_load_relaxed_u64(&s->ctl) == spanctl_owned(c->id) && c->alloc[s->spanclass] != s;
+  bool queued = ctl == spanctl_owned(c->id) && c->alloc[s->spanclass] != s;
   if (!queued || q->head == q->tail) return;
   queue_remove(c, s);
   mspan_fold_or_die(s);
@@ -239,21 +287,25 @@ void mcache_emptied(struct mspan *s) {
 }
 
 size_t mcache_trim(void) {
-  if (vs_tls_mcache != &vs_empty_mcache) mheap_flush(&vs_tls_mcache->pages);
-  lock_acquire(&list_lock);
-  for (uint32_t i = 0; i < nparked; i++) mcache_flush(by_id[parked[i]]);
-  lock_release(&list_lock);
+  for (uint32_t n = 0; n < VS_MAX_HEAPS; n++) {
+    struct mcache *c = mcache_held(n);
+    if (c) mheap_flush(&c->pages);
+  }
+  lock_acquire(&vs_list_lock);
+  for (uint32_t n = 0; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
+    for (struct mcache *c = vs_heaps[n]->parked; c; c = c->parked_next) mcache_flush(c);
+  lock_release(&vs_list_lock);
   return scavenge_trim();
 }
 
-void mcache_before_fork(void) VS_ACQUIRES(list_lock, vs_role_central, vs_heap.lock) {
-  lock_acquire(&list_lock);
+void mcache_before_fork(void) VS_ACQUIRES(vs_list_lock, vs_role_central, vs_heap.lock) {
+  lock_acquire(&vs_list_lock);
   mcentral_lock_all();
   lock_acquire(&vs_heap.lock);
 }
 
-void mcache_after_fork(void) VS_RELEASES(list_lock, vs_role_central, vs_heap.lock) {
+void mcache_after_fork(void) VS_RELEASES(vs_list_lock, vs_role_central, vs_heap.lock) {
   lock_release(&vs_heap.lock);
   mcentral_unlock_all();
-  lock_release(&list_lock);
+  lock_release(&vs_list_lock);
 }

@@ -2,15 +2,22 @@
  * The central lists. See mcentral.h. */
 #include "mcentral.h"
 
+#include "heap.h"
 #include "mheap.h"
 #include "os.h"
 #include "ownership.h"
 
-struct mcentral vs_central[VS_NUM_SPAN_CLASSES] = {
-    [0 ... VS_NUM_SPAN_CLASSES - 1] = {.lock = VS_LOCK_INIT}};
+struct vs_heap vs_default_heap = {.owner = VS_OWNER_NONE,
+                                  .central = {[0 ... VS_NUM_SPAN_CLASSES - 1] = {.lock = VS_LOCK_INIT}}};
+struct vs_heap *vs_heaps[VS_MAX_HEAPS] = {&vs_default_heap};
 
+/* Of a manual heap. */
 #define SWEPT (VS_SWEEPGEN / 2u % 2u)
 #define UNSWEPT (1u - SWEPT)
+
+/* Of a collected heap. */
+static uint32_t swept_set(const struct vs_heap *h) { return h->sweepgen / 2u % 2u; }
+static uint32_t unswept_set(const struct vs_heap *h) { return 1u - swept_set(h); }
 
 /* The role is no lock: nothing in them shows that it is taken. */
 VS_LOCK_UNCHECKED static void mcentral_lock(struct mcentral *c) VS_ACQUIRES(c->lock, vs_role_central) {
@@ -53,34 +60,32 @@ void mspan_fold_or_die(struct mspan *s) {
   if (slot < s->nelems) os_fatal("free", "double free", mspan_slot(s, slot));
 }
 
-struct mspan *mcentral_cache_span_try(uint32_t spanclass, uint32_t owner) {
-  struct mcentral *c = &vs_central[spanclass];
+struct mspan *mcentral_cache_span_try(struct vs_heap *h, uint32_t spanclass, uint32_t owner) {
+  struct mcentral *c = &h->central[spanclass];
   if (vs_load_relaxed_u64(&c->usable) == 0) return 0;
   mcentral_lock(c);
   struct mspan *s = set_pop(&c->partial[SWEPT]);
   if (!s) s = set_pop(&c->full[UNSWEPT]);
   if (s) usable_add(c, -1);
   mcentral_unlock(c);
-  if (s) vs_store_release_u64(&s->ctl, spanctl_owned(owner)); /* M7 */
+  if (s) ownership_cache(s, owner);
   return s;
 }
 
-struct mspan *mcentral_cache_span(uint32_t spanclass, uint32_t owner, struct mheap_cache *pages) {
-  struct mspan *s = mcentral_cache_span_try(spanclass, owner);
+struct mspan *mcentral_cache_span(struct vs_heap *h, uint32_t spanclass, uint32_t owner, struct mheap_cache *pages) {
+  struct mspan *s = mcentral_cache_span_try(h, spanclass, owner);
   return s ? s : mheap_alloc(spanclass, spanctl_owned(owner), pages);
 }
 
-void mcentral_uncache_span(struct mspan *s) {
-  struct mcentral *c = &vs_central[s->spanclass];
+void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) {
+  struct mcentral *c = &h->central[s->spanclass];
   mspan_fold_or_die(s);
   if (mspan_freed(s) != 0) mspan_sweep(s);
   bool full = s->alloc_cache == 0 && !mspan_refill(s);
   mcentral_lock(c);
   if (full) {
     set_push(&c->full[SWEPT], s);
-    vs_store_seq_u64(&s->ctl, spanctl_resting_full(VS_OWNER_NONE)); /* M5 */
-    uint32_t owner;
-    if (ownership_has_remote(s) && ownership_wake(s, &owner)) {
+    if (!ownership_give_full(s, h->owner)) {
       set_remove(&c->full[SWEPT], s);
       set_push(&c->full[UNSWEPT], s);
       usable_add(c, 1);
@@ -88,13 +93,13 @@ void mcentral_uncache_span(struct mspan *s) {
   } else {
     set_push(&c->partial[SWEPT], s);
     usable_add(c, 1);
-    vs_store_release_u64(&s->ctl, spanctl_resting()); /* M5 */
+    ownership_give_partial(s, h->owner);
   }
   mcentral_unlock(c);
 }
 
-void mcentral_push_unswept(struct mspan *s) {
-  struct mcentral *c = &vs_central[s->spanclass];
+void mcentral_push_unswept(struct vs_heap *h, struct mspan *s) {
+  struct mcentral *c = &h->central[s->spanclass];
   mcentral_lock(c);
   set_remove(&c->full[SWEPT], s);
   set_push(&c->full[UNSWEPT], s);
@@ -102,11 +107,38 @@ void mcentral_push_unswept(struct mspan *s) {
   mcentral_unlock(c);
 }
 
+struct mspan *mcentral_pop_swept(struct vs_heap *h, uint32_t spanclass) {
+  struct mcentral *c = &h->central[spanclass];
+  mcentral_lock(c);
+  struct mspan *s = set_pop(&c->partial[swept_set(h)]);
+  mcentral_unlock(c);
+  return s;
+}
+
+struct mspan *mcentral_pop_unswept(struct vs_heap *h, uint32_t spanclass, bool full) {
+  struct mcentral *c = &h->central[spanclass];
+  mcentral_lock(c);
+  struct mspan **set = full ? &c->full[unswept_set(h)] : &c->partial[unswept_set(h)];
+  struct mspan *s = set_pop(set);
+  while (s && !ownership_sweep(s, h->sweepgen, h->owner, full)) s = set_pop(set);
+  mcentral_unlock(c);
+  return s;
+}
+
+void mcentral_push_swept(struct vs_heap *h, struct mspan *s, bool full) {
+  struct mcentral *c = &h->central[s->spanclass];
+  mcentral_lock(c);
+  set_push(full ? &c->full[swept_set(h)] : &c->partial[swept_set(h)], s);
+  mcentral_unlock(c);
+}
+
 /* All of them at once: not checked inside, the checker tells no two locks of an array apart. */
 VS_LOCK_UNCHECKED void mcentral_lock_all(void) {
-  for (uint32_t i = 0; i < VS_NUM_SPAN_CLASSES; i++) lock_acquire(&vs_central[i].lock);
+  for (uint32_t n = 0; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
+    for (uint32_t i = 0; i < VS_NUM_SPAN_CLASSES; i++) lock_acquire(&vs_heaps[n]->central[i].lock);
 }
 
 VS_LOCK_UNCHECKED void mcentral_unlock_all(void) {
-  for (uint32_t i = VS_NUM_SPAN_CLASSES; i > 0; i--) lock_release(&vs_central[i - 1].lock);
+  for (uint32_t n = 0; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
+    for (uint32_t i = 0; i < VS_NUM_SPAN_CLASSES; i++) lock_release(&vs_heaps[n]->central[i].lock);
 }

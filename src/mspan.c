@@ -169,6 +169,82 @@ uint32_t mspan_fold(struct mspan *s) {
   return s->nelems;
 }
 
+/* Folds one word of reached slots. The mark bits that are left. */
+/*@ requires valid: \valid(s);
+    requires inv: MspanInv(s);
+    requires bound: 64 * word < s->nelems;
+    assigns s->remote_bits[word], s->mark_bits[word], s->nkept;
+    ensures inv: MspanInv(s);
+    ensures kept: \forall integer i; 64 * word <= i < 64 * word + 64 ==>
+      (SlotLive(s, i) <==> SlotLive{Pre}(s, i) && RemoteBit{Pre}(s, i));
+    ensures cleared: \forall integer i; 0 <= i < 1024 ==> (RemoteBit(s, i) <==> RemoteBit{Pre}(s, i) && i / 64 != word);
+    ensures left: \result == s->mark_bits[word];
+*/
+static uint64_t mspan_fold_reached_word(struct mspan *s, uint32_t word) {
+  uint64_t reached = vs_exchange_u64(&s->remote_bits[word], 0);
+  uint64_t marks = vs_load_relaxed_u64(&s->mark_bits[word]);
+  uint64_t dead = marks & bits_not(reached);
+  //@ assert live: \forall integer j; 0 <= j < 64 ==> (Bit(marks, j) <==> SlotLive{Pre}(s, 64 * word + j));
+  //@ assert reached: \forall integer j; 0 <= j < 64 ==> (Bit(reached, j) <==> RemoteBit{Pre}(s, 64 * word + j));
+  /*@ assert dead: \forall integer i; 0 <= i < 1024 ==> i / 64 == word ==>
+        (Bit(dead, i % 64) <==> SlotLive{Pre}(s, i) && !RemoteBit{Pre}(s, i)); */
+  //@ assert none: \forall integer j; 0 <= j < 64 ==> s->nelems <= 64 * word + j ==> !Bit(dead, j);
+  uint64_t left = marks & bits_not(dead);
+  vs_store_relaxed_u64(&s->mark_bits[word], left);
+  //@ assert alloc: \forall integer i; 0 <= i < 1024 ==> (AllocBit(s, i) <==> AllocBit{Pre}(s, i));
+  /*@ assert here: \forall integer i; 0 <= i < 1024 ==> i / 64 == word ==>
+        (MarkBit(s, i) <==> MarkBit{Pre}(s, i) && !Bit(dead, i % 64)); */
+  //@ assert other: \forall integer i; 0 <= i < 1024 ==> i / 64 != word ==> (MarkBit(s, i) <==> MarkBit{Pre}(s, i));
+  //@ assert cached: \forall integer i; 0 <= i < 1024 ==> (SlotCached(s, i) <==> SlotCached{Pre}(s, i));
+  //@ assert less: \forall integer i; 0 <= i < 1024 ==> MarkBit(s, i) ==> MarkBit{Pre}(s, i);
+  //@ assert word: FreedInWord{Pre,Here}(s, word, dead);
+  //@ assert all: WordCount(dead, word, s->nelems) == BitCount(dead, 64);
+  //@ assert more: FreedCount(s, s->nelems) == FreedCount{Pre}(s, s->nelems) + BitCount(dead, 64);
+  //@ assert left: s->mark_bits[word] == left;
+  s->nkept -= bits_count(dead);
+  //@ assert zero: s->remote_bits[word] == 0;
+  //@ assert empty: \forall integer i; 0 <= i < 1024 ==> i / 64 == word ==> !RemoteBit(s, i);
+  //@ assert rest: \forall integer i; 0 <= i < 1024 ==> i / 64 != word ==> (RemoteBit(s, i) <==> RemoteBit{Pre}(s, i));
+  //@ assert unmarked: Unmarked{Pre,Here}(s);
+  //@ assert geom: MspanGeom(s) && MspanIndex(s);
+  //@ assert marks: MspanMarks(s);
+  //@ assert bits: MspanBits(s);
+  //@ assert count: MspanCount(s);
+  return left;
+}
+
+bool mspan_fold_reached(struct mspan *s) {
+  uint32_t words = mspan_words(s);
+  uint32_t word = 0;
+  bool live = false;
+  /*@ loop invariant bound: 0 <= word <= words;
+      loop invariant inv: MspanInv(s);
+      loop invariant folded: \forall integer i; 0 <= i < 64 * word ==> !RemoteBit(s, i) &&
+        (SlotLive(s, i) <==> SlotLive{Pre}(s, i) && RemoteBit{Pre}(s, i));
+      loop invariant todo: \forall integer i; 64 * word <= i < 1024 ==>
+        (RemoteBit(s, i) <==> RemoteBit{Pre}(s, i)) && (SlotLive(s, i) <==> SlotLive{Pre}(s, i));
+      loop invariant dead: !live ==> \forall integer i; 0 <= i < 64 * word ==> !SlotLive(s, i);
+      loop invariant live: live ==> \exists integer i; 0 <= i < 64 * word && SlotLive(s, i);
+      loop assigns word, live, s->remote_bits[0 .. 15], s->mark_bits[0 .. 15], s->nkept;
+      loop variant words - word;
+  */
+  while (word < words) {
+    uint64_t left = mspan_fold_reached_word(s, word);
+    /*@ assert below: \forall integer i; 0 <= i < 64 * word + 64 ==>
+          (SlotLive(s, i) <==> SlotLive{Pre}(s, i) && RemoteBit{Pre}(s, i)); */
+    //@ assert above: \forall integer i; 64 * word + 64 <= i < 1024 ==> (SlotLive(s, i) <==> SlotLive{Pre}(s, i));
+    //@ assert none: left == 0 ==> \forall integer i; 64 * word <= i < 64 * word + 64 ==> i / 64 == word && !SlotLive(s, i);
+    if (left != 0) {
+      //@ assert bits: !BitsSame(left, 0, 64);
+      /*@ assert some: \exists integer j; 0 <= j < 64 && Bit(left, j) && (64 * word + j) / 64 == word &&
+            SlotLive(s, 64 * word + j); */
+      live = true;
+    }
+    word++;
+  }
+  return live;
+}
+
 /* The bits of the last word that stand for no slot. */
 /*@ requires valid: \valid_read(s);
     requires bound: 64 * last < s->nelems <= 64 * last + 64 <= 1024;

@@ -63,7 +63,7 @@ struct mspan {
   uint32_t npages;                      /* length in pages */
   uint64_t mark_bits[VS_SPAN_WORDS];    /* live: survives the next sweep; written by the owner, read by all */
   uint64_t alloc_bits[VS_SPAN_WORDS];   /* not free, as of the last sweep or the loading of the word */
-  uint64_t remote_bits[VS_SPAN_WORDS];  /* freed by another thread, not yet folded in; atomic */
+  uint64_t remote_bits[VS_SPAN_WORDS];  /* freed by another thread, in a collected heap reached; not yet folded in; atomic */
   struct mspan *next;                   /* in a queue of partial spans, a central set or an inbox */
   struct mspan *prev;                   /* in a queue of partial spans or a central set */
 };
@@ -276,6 +276,20 @@ uint32_t mspan_next_free(struct mspan *s);
       (SlotLive{Pre}(s, i) && !RemoteBit{Pre}(s, i) ==> SlotLive(s, i));
 */
 uint32_t mspan_fold(struct mspan *s);
+
+/* Folds what the markers of a collected heap have reached into the mark bits: each live slot that they did not reach
+ * becomes freed. A slot that is not live stays so, reached or not. Whether a live slot is left. */
+/*@ requires valid: \valid(s);
+    requires inv: MspanInv(s);
+    terminates \true;
+    assigns s->remote_bits[0 .. 15], s->mark_bits[0 .. 15], s->nkept;
+    ensures inv: MspanInv(s);
+    ensures kept: \forall integer i; 0 <= i < s->nelems ==>
+      (SlotLive(s, i) <==> SlotLive{Pre}(s, i) && RemoteBit{Pre}(s, i));
+    ensures folded: \forall integer i; 0 <= i < s->nelems ==> !RemoteBit(s, i);
+    ensures live: \result <==> \exists integer i; 0 <= i < s->nelems && SlotLive(s, i);
+*/
+bool mspan_fold_reached(struct mspan *s);
 
 /* Sweeps: every live slot stays, every other becomes available. */
 /*@ requires valid: \valid(s);

@@ -420,6 +420,8 @@ uint32_t pagechunk_candidate(const struct page_chunk *c, uint32_t min, uint32_t 
   uint32_t low = pagechunk_last_groups(idle, min, &end);
   if (low == VS_CHUNK_PAGES) return VS_CHUNK_PAGES;
   uint32_t first = pagechunk_cut_groups(low, end, max, min, huge);
+  //@ assert edge: end + min <= 512 ==> \exists integer j; end <= j < end + min && !MapBit(&idle[0], j);
+  //@ assert next: \forall integer k; end < k <= 512 ==> k % min == 0 ==> end + min <= k;
   //@ assert above: \forall integer i, n; 0 <= i < end < i + n <= 512 ==> (i + n) % min == 0 ==> !MapRun(&idle[0], i, n);
   //@ assert border: \forall integer h; 0 <= h ==> h % huge == 0 ==> h % min == 0 && (h + huge) % min == 0;
   /*@ assert huge: \forall integer h; 0 <= h ==> h % huge == 0 ==> h < first < h + huge <= 512 ==>

@@ -23,12 +23,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The heap's sweepgen: even, and constant while every heap is manual. */
-#define VS_SWEEPGEN 4u
+/* The sweepgen of a manual heap: constant, and odd where that of a collected heap is even. So no word of a collected heap
+ * reads as full and at rest in a manual one, to which a thread that was slow after a free might make M3 or M6. */
+#define VS_SWEEPGEN 5u
 
-#define VS_OWNER_NONE 0u             /* the central list, or no span at all */
-#define VS_OWNER_MAX 0x3fffffffu     /* largest id of an mcache */
-#define VS_OWNER_LARGE 0x40000000u   /* a large span: freed by whoever frees its block */
+#define VS_OWNER_NONE 0u              /* the default heap's central lists, or no span at all */
+#define VS_OWNER_FURTHER 0x20000000u  /* from here on: mcaches of further heaps; below: of the default heap */
+#define VS_OWNER_HEAP 0x30000000u     /* and the number of a further heap: its central lists and large spans */
+#define VS_OWNER_LARGE 0x40000000u    /* a large span of the default heap: freed by whoever frees its block */
+
+/* What d is, modulo 2^32. */
+#define VS_D_OWNED 3u
+#define VS_D_SWEPT 0u
+#define VS_D_UNSWEPT 4294967294u
+#define VS_D_SWEEPING 4294967295u
+
+/* Sweepgens wrap. */
+/*@ assigns \nothing;
+    ensures exact: \result == (a + b) % 4294967296;
+*/
+static inline uint32_t spanctl_add(uint32_t a, uint32_t b) {
+  return (uint32_t)(((uint64_t)a + b) % 4294967296u);
+}
 
 /* The low half of a control word whose span is owned by id and not full: what the owner's free compares. */
 /*@ requires owner: owner <= VS_OWNER_LARGE;
@@ -84,11 +100,12 @@ static inline uint64_t spanctl_resting_full(uint32_t owner) {
 }
 
 /* At rest in a set of the central list. */
-/*@ assigns \nothing;
-    ensures exact: \result / 4294967296 == VS_SWEEPGEN && \result % 4294967296 / 2 == VS_OWNER_NONE && \result % 2 == 0;
+/*@ requires owner: owner <= VS_OWNER_LARGE;
+    assigns \nothing;
+    ensures exact: \result / 4294967296 == VS_SWEEPGEN && \result % 4294967296 / 2 == owner && \result % 2 == 0;
 */
-static inline uint64_t spanctl_resting(void) {
-  return spanctl_make(VS_SWEEPGEN, VS_OWNER_NONE, false);
+static inline uint64_t spanctl_resting(uint32_t owner) {
+  return spanctl_make(VS_SWEEPGEN, owner, false);
 }
 
 /* In the inbox of its home. */
@@ -100,7 +117,28 @@ static inline uint64_t spanctl_unswept(uint32_t owner) {
   return spanctl_make(VS_SWEEPGEN - 2u, owner, false);
 }
 
-/* A large span in use. */
+/* The word of a span of a heap whose sweepgen turns: d from it, which is one of VS_D_*. */
+/*@ requires owner: owner <= VS_OWNER_LARGE;
+    assigns \nothing;
+    ensures exact: \result == (sweepgen + d) % 4294967296 * 4294967296 + owner * 2 + (full ? 1 : 0);
+    ensures sweepgen: \result / 4294967296 == (sweepgen + d) % 4294967296;
+    ensures owner: \result % 4294967296 / 2 == owner;
+    ensures full: \result % 2 == (full ? 1 : 0);
+*/
+static inline uint64_t spanctl_at(uint32_t sweepgen, uint32_t d, uint32_t owner, bool full) {
+  return spanctl_make(spanctl_add(sweepgen, d), owner, full);
+}
+
+/* A large span of a further manual heap in use. */
+/*@ requires owner: owner <= VS_OWNER_LARGE;
+    assigns \nothing;
+    ensures exact: \result / 4294967296 == VS_SWEEPGEN - 1 && \result % 4294967296 / 2 == owner && \result % 2 == 1;
+*/
+static inline uint64_t spanctl_large_of(uint32_t owner) {
+  return spanctl_make(VS_SWEEPGEN - 1u, owner, true);
+}
+
+/* A large span of the default heap in use. */
 /*@ assigns \nothing;
     ensures exact: \result / 4294967296 == VS_SWEEPGEN && \result % 4294967296 / 2 == VS_OWNER_LARGE && \result % 2 == 0;
 */

@@ -11,6 +11,7 @@
 #ifndef VERISPAN_H
 #define VERISPAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,7 +43,7 @@ size_t vs_usable_size(const void *block);
 
 /* What the heap holds, at some moment during the call. Bytes unless they say otherwise. */
 struct vs_stats {
-  uint64_t reserved;  /* address space of the arenas */
+  uint64_t reserved;  /* address space of the heap */
   uint64_t in_use;    /* pages of spans: live blocks, cached and free slots, waste */
   uint64_t resident;  /* pages that may hold memory: in use, or freed and not yet given back */
   uint64_t released;  /* ever given back to the system */
@@ -76,6 +77,65 @@ void vs_stop_scavenger(void);
  * it (report may be NULL). The number of violations: 0 on a sound heap. No other thread may use the heap
  * during the call; report must not allocate. */
 size_t vs_audit(void (*report)(void *context, const char *violation), void *context);
+
+/* Further heaps. Each is independent of the others and of the default heap, of which malloc and vs_malloc allocate; all share
+ * one page heap. A block belongs to the heap that it was allocated in; only vs_heap_free with that heap frees it.
+ *
+ * A manual heap is for blocks that die together. A collected one is for a language runtime that marks and sweeps: the
+ * embedder finds the live objects, the heap does the rest. Its cycle:
+ *
+ *   vs_heap_begin_mark(heap);                       the world stops: no other thread is in a call on this heap
+ *   vs_heap_mark(heap, p) for all that is live      any threads; others may allocate at the same time
+ *   vs_heap_end_mark(heap, allowance);              the world stops again
+ *
+ * An object that was not reached between the two and is older than vs_heap_begin_mark is dead from vs_heap_end_mark on, and
+ * its memory is used again; one allocated in between lives on at least until the next cycle. */
+struct vs_heap;
+enum vs_heap_kind { VS_HEAP_MANUAL, VS_HEAP_COLLECTED };
+
+/* An empty heap; NULL with errno ENOMEM if 63 further heaps exist or the system refused memory. */
+struct vs_heap *vs_heap_create(enum vs_heap_kind kind);
+
+/* Frees the heap with all its blocks. No other thread is in a call on it, then or later; objects are not being marked. */
+void vs_heap_destroy(struct vs_heap *heap);
+
+/* Flags of vs_heap_malloc. */
+#define VS_NOSCAN 1u /* the object will hold no pointers: vs_heap_object says so */
+#define VS_ZERO 2u   /* the block must read as zeros */
+
+/* A block of at least size bytes of the heap; alignment, limits and errors as vs_malloc. */
+void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags);
+
+/* Frees a block of a manual heap. Does nothing with NULL. */
+void vs_heap_free(struct vs_heap *heap, void *block);
+
+/* Starts marking in a collected heap. The world is stopped. Finishes the sweep of the last cycle. */
+void vs_heap_begin_mark(struct vs_heap *heap);
+
+/* An object of a collected heap: its first address, its size, and whether it was allocated with VS_NOSCAN. */
+struct vs_object {
+  void *base;
+  size_t size;
+  bool noscan;
+};
+
+/* Reaches the object that p, any word, points to or into. Whether it is an object and was not reached before: true for one caller
+ * only, who finds it described in *object if object is not NULL. Any thread, between vs_heap_begin_mark and vs_heap_end_mark. */
+bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object);
+
+/* Whether any word p points to or into an object of a collected heap; then *object describes it. While objects are marked any
+ * thread; else no other thread is in a call on the heap, and an object that died is still found until it is swept. */
+bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object);
+
+/* Ends marking: the world is stopped. What is dead is swept as the program allocates; allowance: bytes within whose allocation the
+ * sweep is to be finished, such as the distance to the next cycle; with 0 it is only done where a thread needs a span. */
+void vs_heap_end_mark(struct vs_heap *heap, size_t allowance);
+
+/* Sweeps a part of what is left to sweep, in whatever thread. Whether there was something. */
+bool vs_heap_sweep_step(struct vs_heap *heap);
+
+/* Sweeps all that is left. Does nothing while objects are marked. */
+void vs_heap_finish_sweep(struct vs_heap *heap);
 
 /* What is certified of this library: a JSON object with the version and the sha256 of the sources that the
  * certificate in build/certificate.json must name. Static storage. */

@@ -25,3 +25,5 @@ bench-tools:
 
 bench: bench-tools $(BENCH_BINARIES) $(BUILD)/libverispan.so ## measure against glibc and Debian's allocators; BENCH_ARGS="--quick --loads cfrac,git --bars"
 	@BUILD=$(BUILD) python3 $(BENCH_DIR)/bench.py $(BENCH_ARGS)
+	@$(if $(findstring --loads,$(BENCH_ARGS)),true,$(MAKE) --no-print-directory bench-gc \
+	  GC_ARGS="$(if $(findstring --quick,$(BENCH_ARGS)),--runs 3 --scale 30) $(filter --bars,$(BENCH_ARGS))")

@@ -102,6 +102,10 @@ static inline struct mspan *vs_load_ptr(struct mspan *const *p) {
   VS_CBMC_AFTER_ACQUIRE();
   return value;
 }
+static inline void vs_store_release_ptr(struct mspan **p, struct mspan *v) {
+  VS_CBMC_BEFORE_RELEASE();
+  *p = v;
+}
 static inline struct mspan *vs_exchange_ptr(struct mspan **p, struct mspan *v) {
   VS_CBMC_FULL_FENCE();
   __CPROVER_atomic_begin();

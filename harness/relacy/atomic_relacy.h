@@ -44,6 +44,9 @@ static inline bool vs_cas_u64(uint64_t *p, uint64_t expected, uint64_t desired) 
 static inline struct mspan *vs_load_ptr(struct mspan *const *p) {
   return (struct mspan *)(uintptr_t)orders_load(p, ORDERS_OF_LOAD_PTR);
 }
+static inline void vs_store_release_ptr(struct mspan **p, struct mspan *v) {
+  orders_store(p, (uintptr_t)v, ORDERS_RELEASE);
+}
 static inline struct mspan *vs_exchange_ptr(struct mspan **p, struct mspan *v) {
   return (struct mspan *)(uintptr_t)orders_exchange(p, (uintptr_t)v, ORDERS_OF_EXCHANGE_PTR);
 }

@@ -65,6 +65,12 @@ SCHED_ATOMIC struct mspan *vs_exchange_ptr(struct mspan **p, struct mspan *v) {
   sched_updated(p, SCHED_ACQ_REL, (uintptr_t)old, (uintptr_t)v);
   return old;
 }
+SCHED_ATOMIC void vs_store_release_ptr(struct mspan **p, struct mspan *v) {
+  sched_before(p, true, "store");
+  struct mspan *old = *p;
+  *p = v;
+  sched_stored(p, SCHED_RELEASE, (uintptr_t)old, (uintptr_t)v);
+}
 SCHED_ATOMIC bool vs_cas_ptr(struct mspan **p, struct mspan *expected, struct mspan *desired) {
   sched_before(p, true, "cas");
   struct mspan *old = *p;

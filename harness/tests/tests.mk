@@ -9,7 +9,7 @@ TESTS_CFLAGS := -g -fno-builtin -Wall -Wextra -Wundef -Wconversion -Wshadow -Wer
 TESTS_C := $(CC) -std=gnu11 -O2 $(TESTS_CFLAGS)
 TESTS_CXX ?= g++
 TESTS_PYTHON := /usr/bin/python3
-TESTS_GROUPS := unit misuse libc stress lives programs builds
+TESTS_GROUPS := unit cycles misuse libc stress lives programs builds
 
 # Operations and seed of the stress test: make check-stress STRESS_OPS=1e6 STRESS_SEED=7
 STRESS_OPS ?= 1e8
@@ -39,6 +39,17 @@ $(TESTS_OUT)/unit/%: $(TESTS)/unit/%.c $(UNIT_OBJ) $(VS_HDR) $(TESTS)/unit/unit.
 
 check-unit: $(UNIT_PROGRAMS) ## unit tests, one program a module
 	@$(TESTS_PYTHON) $(TESTS)/run_tap.py --group unit --results $(TESTS_RESULTS) --linked $(UNIT_PROGRAMS)
+
+# ---- cycles: bugs that unit/test_cycle must notice ----
+
+$(TESTS_OUT)/cycles/test_cycle.o: $(TESTS)/unit/test_cycle.c $(VS_HDR) $(TESTS)/unit/unit.h
+	@mkdir -p $(@D)
+	$(TESTS_C) -Isrc -c -o $@ $<
+
+check-cycles: export LIBRARY_COMPILE = $(CC) $(OPT) $(VS_CFLAGS) -w
+check-cycles: $(TESTS_OUT)/cycles/test_cycle.o $(UNIT_OBJ) ## seeded bugs that the unit test of cycles must notice [ONLY=born-white]
+	@$(TESTS_PYTHON) $(TESTS)/cycles/run.py --results $(TESTS_RESULTS) --scratch $(TESTS_OUT)/cycles --test $< \
+	  --objects $(UNIT_OBJ) $(if $(ONLY),--only $(ONLY))
 
 # ---- stress ----
 
@@ -74,7 +85,7 @@ check-lives: $(TESTS_OUT)/lives/lives $(LIVES_BUGS:%=$(TESTS_OUT)/lives/%.so) $(
 LIBC_BOTH := boundary process cxx
 LIBC_PRELOADED := $(LIBC_BOTH:%=$(TESTS_OUT)/libc/preloaded/%)
 LIBC_LINKED := $(LIBC_BOTH:%=$(TESTS_OUT)/libc/linked/%) \
-  $(TESTS_OUT)/libc/linked/api $(TESTS_OUT)/libc/linked/static_program
+  $(TESTS_OUT)/libc/linked/api $(TESTS_OUT)/libc/linked/refusal $(TESTS_OUT)/libc/linked/static_program
 LIBC_HDR := $(TESTS)/allocator_calls.h $(TESTS)/libc/cases.h
 LIBC_DLOPENED := $(abspath $(TESTS_OUT)/libc/dlopened.so)
 LIBC_C := $(TESTS_C) -Isrc -DDLOPEN_LIBRARY='"$(LIBC_DLOPENED)"'
@@ -91,6 +102,13 @@ $(TESTS_OUT)/libc/preloaded/cxx: $(TESTS)/libc/cxx.cpp
 $(TESTS_OUT)/libc/linked/cxx: $(TESTS)/libc/cxx.cpp $(BUILD)/libverispan.a
 	@mkdir -p $(@D)
 	$(TESTS_CXX) -std=gnu++17 -O2 $(TESTS_CFLAGS) -o $@ $< -Wl,-u,malloc $(BUILD)/libverispan.a -pthread
+
+# The library's system calls go through the program.
+REFUSED_CALLS := mmap munmap mprotect madvise mremap
+
+$(TESTS_OUT)/libc/linked/refusal: $(TESTS)/libc/test_refusal.c $(BUILD)/libverispan.a $(LIBC_HDR)
+	@mkdir -p $(@D)
+	$(LIBC_C) -o $@ $< $(REFUSED_CALLS:%=-Wl,--wrap=%) $(BUILD)/libverispan.a -lcmocka -pthread
 
 $(TESTS_OUT)/libc/linked/static_program: $(TESTS)/libc/static_program.c $(BUILD)/libverispan.a $(LIBC_HDR)
 	@mkdir -p $(@D)

@@ -291,7 +291,7 @@ static void set_up(void) {
     struct mspan *s;
     uint32_t slot;
     vs_tls_mcache = &vs_empty_mcache;
-    if (mcache_alloc_slow(SPANCLASS, &s, &slot)) abort();
+    if (mcache_alloc_slow(&vs_default_heap, SPANCLASS, &s, &slot)) abort();
     held[i].mcache = vs_tls_mcache;
     held[i].tag = vs_tls_tag;
   }

@@ -370,7 +370,7 @@ static void set_up(void) {
     struct mspan *s;
     uint32_t slot;
     vs_tls_mcache = &vs_empty_mcache;
-    if (mcache_alloc_slow(SPANCLASS, &s, &slot)) {
+    if (mcache_alloc_slow(&vs_default_heap, SPANCLASS, &s, &slot)) {
       unexpected("a slot from an empty heap");
     }
     held[i].mcache = vs_tls_mcache;

@@ -5,7 +5,7 @@ and the libc boundary on each. Sources are those of src/; the flags, those of th
 quoted for a shell in LIBRARY_CFLAGS.
 
 ThreadSanitizer has a malloc of its own, which the library's libc names would replace: in that build
-they are renamed, and the stress test uses the vs_ names. Both sanitizers are first shown to work on
+they are renamed, and the stress test uses the vs_ names; the unit test of cycles runs there too. Both sanitizers are first shown to work on
 a fault planted in the build.
 
 clang-locks only compiles: the annotations of src/lock.h make clang check who holds which lock. That the
@@ -106,18 +106,20 @@ class Build:
                 self.program("boundary", ["libc/test_boundary.c"], ["-lcmocka"]), library)
 
 
-def sanitizer_env():
-    # Large blocks and tight address space are part of the tests.
+def sanitizer_env(forks):
+    # Large blocks and tight address space are part of the tests. A fork takes every lock, more than the deadlock
+    # detector can count.
     return {"UBSAN_OPTIONS": "print_stacktrace=1", "CMOCKA_MESSAGE_OUTPUT": "TAP",
-            "TSAN_OPTIONS": "halt_on_error=1 exitcode=66 allocator_may_return_null=1"}
+            "TSAN_OPTIONS": "halt_on_error=1 exitcode=66 allocator_may_return_null=1"
+                            + (" detect_deadlocks=0" if forks else "")}
 
 
-def run_sanitized(command, timeout, library=None):
+def run_sanitized(command, timeout, library=None, forks=False):
     """ThreadSanitizer cannot place its shadow where the kernel randomizes addresses much; it says so,
     and then the program is run again without that."""
-    outcome = run(command, timeout, preload=library, env=sanitizer_env())
+    outcome = run(command, timeout, preload=library, env=sanitizer_env(forks))
     if b"ThreadSanitizer: unexpected memory mapping" in outcome.err:
-        outcome = run(["setarch", "-R", *command], timeout, preload=library, env=sanitizer_env())
+        outcome = run(["setarch", "-R", *command], timeout, preload=library, env=sanitizer_env(forks))
     return outcome
 
 
@@ -194,6 +196,10 @@ def check(build, group, ops):
     if boundary:
         outcome = run_sanitized([boundary], 240, library)
         group.tap(f"{build.name}: ", outcome)
+    if build.how == VS:
+        objects = sorted(glob.glob(build.path("*.o")))
+        cycle = build.program("cycle", ["unit/test_cycle.c"], [*objects, "-lcmocka"])
+        group.tap(f"{build.name}: ", run_sanitized([cycle], 240, forks=True))
 
 
 def main():
