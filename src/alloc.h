@@ -81,4 +81,8 @@ size_t heap_usable(uintptr_t p, const char *function);
 /* Whether the block at p, of usable bytes, can stay where it is and hold size bytes without much waste. */
 bool heap_resize(uintptr_t p, size_t usable, size_t size);
 
+/* Moves the first size bytes of the block at from, and maybe some behind them, to that at to without copying; what from
+ * held is gone then. False, and nothing has changed, where copying is cheaper or the system refuses. */
+bool heap_move(uintptr_t from, uintptr_t to, size_t size);
+
 #endif

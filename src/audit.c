@@ -148,14 +148,17 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
 }
 
 /* Counts a page, and checks its two bits. Whether it is in use. */
-static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
+VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
-  bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
+  uintptr_t addr = (uintptr_t)number * VS_PAGE_SIZE;
+  bool grown = addrranges_hold(&vs_heap.space.heap, addr, addr + VS_PAGE_SIZE);
+  bool in_use = grown && !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
+  if (!grown && (dirty || audit_bit(c->free, number))) audit_fail(audit, "page that is not the heap's", arena, page);
   if (in_use && !dirty) audit_fail(audit, "page in use that is not dirty", arena, page);
-  if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
+  if (grown && !in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
 
@@ -267,7 +270,7 @@ EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
   struct audit_cached cached = audit_cached();
-  stats->reserved = (uint64_t)vs_heap.narenas * VS_ARENA_SIZE;
+  stats->reserved = addrranges_bytes(&vs_heap.space.reserved) + addrranges_bytes(&vs_heap.space.heap);
   stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
   stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;

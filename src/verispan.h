@@ -43,7 +43,7 @@ size_t vs_usable_size(const void *block);
 
 /* What the heap holds, at some moment during the call. Bytes unless they say otherwise. */
 struct vs_stats {
-  uint64_t reserved;  /* address space of the arenas */
+  uint64_t reserved;  /* address space of the heap */
   uint64_t in_use;    /* pages of spans: live blocks, cached and free slots, waste */
   uint64_t resident;  /* pages that may hold memory: in use, or freed and not yet given back */
   uint64_t released;  /* ever given back to the system */
