@@ -281,7 +281,8 @@ bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct vs_object *obj
   return true;
 }
 
-/* Gives the active spans of every mcache of the heap to the central lists. No other thread is in a call on it. */
+/* Gives the active spans of every mcache of the heap to the central lists, and its cached pages back. No other thread is in a
+ * call on it. */
 static void cycle_flush(struct vs_heap *h) {
   lock_acquire(&vs_list_lock);
   for (struct mcache *c = h->mcaches; c; c = c->heap_next) {
@@ -290,6 +291,7 @@ static void cycle_flush(struct vs_heap *h) {
       c->alloc[spc] = &vs_empty_span;
       if (s != &vs_empty_span) cycle_rest(h, s);
     }
+    mheap_flush(&c->pages);
   }
   lock_release(&vs_list_lock);
 }

@@ -68,7 +68,10 @@ void heap_destroy(struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
 /* Further heaps ever made. */
 uint32_t heap_count(void) VS_EXCLUDES(vs_list_lock);
 
-/* Whether h is a further heap that was created and not destroyed. */
+/* Whether h, any address, is a further heap that was created and not destroyed. */
 bool heap_exists(const struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
+
+/* Whether h, which was created, was not destroyed. Takes no lock: who destroys it at the same time has broken its rules. */
+VS_LOCK_UNCHECKED static inline bool heap_in_use(const struct vs_heap *h) { return h->in_use; }
 
 #endif

@@ -89,7 +89,8 @@ size_t vs_audit(void (*report)(void *context, const char *violation), void *cont
  *   vs_heap_end_mark(heap, allowance);              the world stops again
  *
  * An object that was not reached between the two and is older than vs_heap_begin_mark is dead from vs_heap_end_mark on, and
- * its memory is used again; one allocated in between lives on at least until the next cycle. */
+ * its memory is used again; one allocated in between lives on at least until the next cycle. In the child of a fork a collected
+ * heap may be used if no other thread was in a call on it. */
 struct vs_heap;
 enum vs_heap_kind { VS_HEAP_MANUAL, VS_HEAP_COLLECTED };
 

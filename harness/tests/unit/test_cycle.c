@@ -522,6 +522,10 @@ static void destroy_twice(void) {
   vs_heap_destroy(wrong_heap);
   vs_heap_destroy(wrong_heap);
 }
+static void allocate_after_destroy(void) {
+  vs_heap_destroy(wrong_heap);
+  (void)vs_heap_malloc(wrong_heap, 100, 0);
+}
 static void mark_in_a_manual_heap(void) { vs_heap_begin_mark(vs_heap_create(VS_HEAP_MANUAL)); }
 static void free_in_another_heap(void) { vs_heap_free(vs_heap_create(VS_HEAP_MANUAL), wrong_block); }
 static void free_twice(void) {
@@ -563,6 +567,7 @@ static void wrong_calls_are_reported(void **state) {
   must_be_reported(begin_twice, "verispan: vs_heap_begin_mark: objects are being marked: 0x");
   must_be_reported(destroy_while_marking, "verispan: vs_heap_destroy: objects are being marked: 0x");
   must_be_reported(destroy_twice, "verispan: vs_heap_destroy: not a heap: 0x");
+  must_be_reported(allocate_after_destroy, "verispan: vs_heap_malloc: not a heap: 0x");
   must_be_reported(mark_in_a_manual_heap, "verispan: vs_heap_begin_mark: not a collected heap: 0x");
   must_be_reported(free_in_another_heap, "verispan: vs_heap_free: not a block of this heap: 0x");
   must_be_reported(free_twice, "verispan: vs_heap_free: double free: 0x");
