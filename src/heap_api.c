@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The boundary of further heaps: the vs_heap_ API of verispan.h over alloc.h and cycle.h. Pointers become integers here,
- * blocks are zeroed and wrong calls are reported here. Not proved (T-05): thin, and tested in harness/tests/unit/test_cycle.
+ * The boundary of further heaps: the vs_heap_ API of verispan.h over alloc.h and cycle.h. Pointers become integers
+ * here, blocks are zeroed and wrong calls are reported here. Not proved (T-05): thin, and tested in
+ * harness/tests/unit/test_cycle.
  */
 #include <errno.h>
 #include <string.h>

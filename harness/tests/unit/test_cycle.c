@@ -240,8 +240,10 @@ static void trace(struct vs_heap *h, struct node *n) {
   if (n != NULL && vs_heap_mark(h, n, NULL)) stack[depth++] = n;
   while (depth > 0) {
     n = stack[--depth];
-    for (size_t e = 0; e < EDGES; e++)
-      if (n->edge[e] != NULL && vs_heap_mark(h, (char *)n->edge[e] + n->edge[e]->id % 24, NULL)) stack[depth++] = n->edge[e];
+    for (size_t e = 0; e < EDGES; e++) {
+      struct node *to = n->edge[e];
+      if (to != NULL && vs_heap_mark(h, (char *)to + to->id % 24, NULL)) stack[depth++] = to;
+    }
   }
 }
 
