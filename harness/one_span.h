@@ -79,6 +79,12 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   (void)npages;
   unexpected("page-heap-called");
 }
+bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
+  (void)from;
+  (void)to;
+  (void)npages;
+  unexpected("page-heap-called");
+}
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
   (void)destructor;
   *key = 0;

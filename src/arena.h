@@ -9,7 +9,8 @@
  * the rest of its arena, head[] covers the pages of the arena that it starts in.
  *
  * Page numbers count from the start of the arena. Lookups are safe from any thread for an address of a live
- * block; the map and head[] are written under the heap lock, atomically, for who looks any address up (cycle.c).
+ * block; the map is written under the heap lock, head[] by who owns the pages (mheap.h), atomically, for who looks any
+ * address up (cycle.c).
  *
  * Up: mheap, alloc. Down: mspan.
  * Invariant: ArenaInv, ArenaMapInv (spec/arena.acsl). Claims: C1 C4 C10.

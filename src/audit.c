@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the
- * heap as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
- * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See verispan.h.
+ * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the heap
+ * as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
+ * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See
+ * verispan.h.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,15 +31,17 @@ struct audit_cached {
   uint64_t pages;
   uint64_t clean;
   uint64_t descriptors;
+  uint64_t filled;
 };
 
 /* Each cache at some moment during the call. */
 VS_REQUIRES(vs_heap.lock) static struct audit_cached audit_cached(void) {
-  struct audit_cached sum = {0, 0, 0};
+  struct audit_cached sum = {0, 0, 0, 0};
   for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) {
     sum.pages += bits_count(vs_load_relaxed_u64(&c->pages.free));
     sum.clean += bits_count(vs_load_relaxed_u64(&c->pages.clean));
     sum.descriptors += vs_load_relaxed_u64(&c->nspare);
+    sum.filled += c->filled;
   }
   return sum;
 }
@@ -122,7 +125,8 @@ static uint64_t audit_set(struct audit *audit, const struct mspan *s, uint64_t c
   return pages;
 }
 
-/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread uses it. */
+/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread
+ * uses it. */
 VS_LOCK_UNCHECKED static void audit_heap(struct audit *audit, const struct vs_heap *h) {
   uint32_t swept = h->sweepgen / 2 % 2;
   uint64_t pages = 0;
@@ -146,14 +150,17 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
 }
 
 /* Counts a page, and checks its two bits. Whether it is in use. */
-static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
+VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
-  bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
+  uintptr_t addr = (uintptr_t)number * VS_PAGE_SIZE;
+  bool grown = addrranges_hold(&vs_heap.space.heap, addr, addr + VS_PAGE_SIZE);
+  bool in_use = grown && !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
+  if (!grown && (dirty || audit_bit(c->free, number))) audit_fail(audit, "page that is not the heap's", arena, page);
   if (in_use && !dirty) audit_fail(audit, "page in use that is not dirty", arena, page);
-  if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
+  if (grown && !in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
 
@@ -217,6 +224,7 @@ VS_REQUIRES(vs_heap.lock) static void audit_cache(struct audit *audit, const str
   uint32_t arena = (uint32_t)(c->pages.first / VS_ARENA_PAGES), page = (uint32_t)(c->pages.first % VS_ARENA_PAGES);
   if ((c->pages.clean & ~c->pages.free) != 0 || page % VS_GROUP_PAGES != 0 || !audit_apart(c))
     audit_fail(audit, "cache whose pages are not its own", arena, page);
+  if (c->filled < bits_count(c->pages.free)) audit_fail(audit, "cache with more pages than it got", arena, page);
   if (!audit_descriptors(c)) audit_fail(audit, "cache whose descriptors are not as many as it says", arena, page);
   for (uint32_t k = 0; k < VS_GROUP_PAGES; k++) {
     if (!bits_test(c->pages.free, k)) continue;
@@ -233,6 +241,7 @@ VS_REQUIRES(vs_heap.lock) static void audit_counts(struct audit *audit) {
   if (audit->used != vs_heap.used_pages) audit_fail(audit, "count of pages in use", 0, 0);
   if (audit->dirty != vs_heap.dirty_pages) audit_fail(audit, "count of pages that hold memory", 0, 0);
   if (audit->loose != cached.pages) audit_fail(audit, "count of pages in use without a span", 0, 0);
+  if (cached.filled != vs_heap.filled_pages) audit_fail(audit, "count of pages that caches got", 0, 0);
   if (audit->spans + cached.descriptors != vs_heap.spans) audit_fail(audit, "count of spans", 0, 0);
 }
 
@@ -263,7 +272,7 @@ EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
   struct audit_cached cached = audit_cached();
-  stats->reserved = (uint64_t)vs_heap.narenas * VS_ARENA_SIZE;
+  stats->reserved = addrranges_bytes(&vs_heap.space.reserved) + addrranges_bytes(&vs_heap.space.heap);
   stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
   stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;

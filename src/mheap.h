@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The page heap: spans of pages over the arenas, growth from the OS, and large blocks (after Go's runtime/mheap.go).
- * One lock guards arenas, span map and page allocator. Pages of a freed span go back to the page allocator; when they
- * go back to the system, scavenge.h says.
+ * One lock guards arenas and page allocator; the entries of the span map belong to who owns their pages. Pages of a freed
+ * span go back to the page allocator; when they go back to the system, scavenge.h says.
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
  * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
  * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
  *
- * Up: mcentral, mcache, alloc. Down: arena, pagealloc, scavenge, mspan, os, lock.
- * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span and no cache. Claims: C1 C3 C5 C6 C10.
+ * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
+ * (spec/decisions/0009-address-space.md).
+ *
+ * Up: mcentral, mcache, alloc. Down: arena, space, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache; a page that is not
+ * dirty reads as zeros (spec/decisions/0010-zero-pages.md).
+ * Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
 #define VERISPAN_MHEAP_H
@@ -23,13 +28,14 @@
 #include "lock.h"
 #include "pagealloc.h"
 #include "pagecache.h"
+#include "space.h"
 
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
 
 /* What an mcache holds of the page heap, to make spans with slots of it without the lock: free pages of a group of 64,
  * and descriptors of the arena that the group lies in. They are the holder's alone: no search finds the pages, and no
- * block lies in them, so that nobody reads the heads of pages that become a span (T-08).
+ * block lies in them, so that nobody but a marker's lookup reads the heads of pages that become a span (T-08).
  *
  * There are no more descriptors than pages, so that those of an arena suffice: one for each page. A cache of zeros is
  * empty. It is filled and flushed by its holder with the heap locked. */
@@ -38,17 +44,20 @@ struct mheap_cache {
   struct heap_arena *arena; /* of the pages */
   struct mspan *spare;      /* descriptors, linked by next */
   uint64_t nspare;          /* how many; atomic: written by the holder, read by all */
+  uint64_t filled;          /* pages that it got when it was last filled, 0 since it was flushed */
   struct mheap_cache *next; /* in the list of caches */
   bool listed;              /* it is in that list */
 };
 
 struct mheap {
   struct vs_lock lock;
-  uint32_t narenas;
+  uint32_t narenas;         /* arenas with metadata */
+  struct space space;
   uint64_t used_pages;      /* pages of spans and in caches */
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
   uint64_t released_bytes;  /* bytes ever returned to the system */
   uint64_t spans;           /* descriptors in use and in caches */
+  uint64_t filled_pages;    /* pages that caches got when they were last filled */
   struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };
 
@@ -82,8 +91,12 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) VS_EXCLUDES
 /* Frees the block of a large span. False if another free of it came first. */
 bool mheap_free_large(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
-/* Makes a large span npages long in place, if it can. */
+/* Makes a large span npages long in place, if it can: with free pages behind it, or by growing the heap there. */
 bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
+
+/* Moves the memory of the first npages pages of a large span to those of another, without copying; those of from read as
+ * zeros then. False, and nothing has changed, if the system refused. */
+bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
 /* Whether the page of any address has been part of the heap's spans and may hold their data. Takes no lock. */
 bool mheap_is_dirty(uintptr_t addr);

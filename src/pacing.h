@@ -15,17 +15,23 @@
 
 #include "../spec/pacing.acsl"
 
-/* Kept beyond the recent peak of use: a tenth of it, and 2 MiB; while the heap grows a quarter, because pages that are
- * given back without pacing may be wanted soon. */
-#define VS_KEEP_FRACTION 10u
+/* Kept beyond the recent peak of use: a twentieth of it, and half a MiB; while the heap grows a quarter, because pages
+ * that are given back without pacing may be wanted soon. */
+#define VS_KEEP_FRACTION 20u
 #define VS_GROWTH_FRACTION 4u
-#define VS_KEEP_PAGES 256u
+#define VS_KEEP_PAGES 64u
 
 /* Of the time of one processor, the part that goes into giving memory back: 1 in 100. */
 #define VS_PACE 100u
 
 /* What was not used of that time is saved up for at most ten seconds, so that after a quiet time much can go soon. */
 #define VS_PACE_SAVED 10000000000u
+
+/* A thread does paced work for at most so long in a row: a part of the time since there was some last, but no less than
+ * half a millisecond and no more than eight. */
+#define VS_QUANTUM_PART 16u
+#define VS_QUANTUM_LEAST 500000u
+#define VS_QUANTUM_MOST 8000000u
 
 /* No limit: more pages than there are. */
 #define VS_NO_LIMIT 0xffffffffffffffffu
@@ -109,6 +115,19 @@ static inline uint64_t pacing_owed(uint64_t owed, uint64_t grown, uint64_t dirty
 static inline uint64_t pacing_next(uint64_t next, uint64_t now, uint64_t worked, uint64_t cpus) {
   uint64_t saved = pacing_over(now, VS_PACE_SAVED);
   return (next > saved ? next : saved) + worked * VS_PACE / cpus;
+}
+
+/* How long a thread may do paced work in a row when the last was so long ago. */
+/*@ terminates \true;
+    assigns \nothing;
+    ensures bound: VS_QUANTUM_LEAST <= \result <= VS_QUANTUM_MOST;
+    ensures part: \result == VS_QUANTUM_LEAST || \result <= since / VS_QUANTUM_PART;
+    ensures most: \result == VS_QUANTUM_MOST || since / VS_QUANTUM_PART <= \result;
+*/
+static inline uint64_t pacing_quantum(uint64_t since) {
+  uint64_t part = since / VS_QUANTUM_PART;
+  if (part < VS_QUANTUM_LEAST) return VS_QUANTUM_LEAST;
+  return part < VS_QUANTUM_MOST ? part : VS_QUANTUM_MOST;
 }
 
 #endif

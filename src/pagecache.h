@@ -4,7 +4,7 @@
  * without the heap lock (Go's pageCache, runtime/mpagecache.go). Pages leave it only: they are freed to the page
  * allocator, and what is left over goes back there as a whole.
  *
- * Go's scav is clean here. Both words are written by the holder alone and may be read by any thread, as counts.
+ * Go's scav is clean here. The words are written by the holder alone, and read by any thread that counts pages.
  *
  * Up: mheap. Down: bits, atomic.
  * Invariant: CacheInv (spec/pagecache.acsl): clean pages are in the cache. Claims: C3 C5 C6 C7 C10.
@@ -21,7 +21,7 @@
 #define VS_GROUP_PAGES 64u
 
 struct page_cache {
-  uint64_t first; /* number of the group's first page, a multiple of 64 */
+  uint64_t first; /* number of the group's first page, a multiple of 64; atomic */
   uint64_t free;  /* bit k: page first + k is in the cache; atomic */
   uint64_t clean; /* bit k: it reads as zeros; atomic */
 };

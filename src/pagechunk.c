@@ -280,18 +280,26 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
 }
 
 uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean) {
-  uint64_t taken = c->free[w] & pages;
-  uint64_t zeros = taken & bits_not(c->dirty[w]);
+  uint64_t taken = c->free[w] & pages, left = c->free[w] & bits_not(pages);
+  uint64_t dirty = c->dirty[w] | taken, zeros = taken & bits_not(c->dirty[w]);
   //@ assert word: \forall integer k; 0 <= k < 64 ==> (64 * w + k) / 64 == w && (64 * w + k) % 64 == k;
+  /*@ assert before: \forall integer k; 0 <= k < 64 ==> (MapBit(&c->free[0], 64 * w + k) <==> Bit(c->free[w], k)) &&
+        (MapBit(&c->dirty[0], 64 * w + k) <==> Bit(c->dirty[w], k)); */
   //@ assert taken: \forall integer k; 0 <= k < 64 ==> (Bit(taken, k) <==> Bit(pages, k) && Bit(c->free[w], k));
+  //@ assert left: \forall integer k; 0 <= k < 64 ==> (Bit(left, k) <==> Bit(c->free[w], k) && !Bit(pages, k));
+  //@ assert dirty: \forall integer k; 0 <= k < 64 ==> (Bit(dirty, k) <==> Bit(c->dirty[w], k) || Bit(taken, k));
   //@ assert zeros: \forall integer k; 0 <= k < 64 ==> (Bit(zeros, k) <==> Bit(taken, k) && !Bit(c->dirty[w], k));
   *clean = zeros;
-  c->free[w] &= bits_not(pages);
-  c->dirty[w] |= taken;
+  c->free[w] = left;
+  c->dirty[w] = dirty;
+  //@ assert kept: c->free[w] == left && *clean == zeros;
+  /*@ assert now: \forall integer k; 0 <= k < 64 ==> (MapBit(&c->free[0], 64 * w + k) <==> Bit(left, k)) &&
+        (MapBit(&c->dirty[0], 64 * w + k) <==> Bit(dirty, k)); */
   return taken;
 }
 
 void pagechunk_put_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t clean) {
+  //@ assert word: \forall integer k; 0 <= k < 64 ==> (64 * w + k) / 64 == w && (64 * w + k) % 64 == k;
   c->free[w] |= pages;
   c->dirty[w] &= bits_not(clean);
 }
@@ -412,6 +420,8 @@ uint32_t pagechunk_candidate(const struct page_chunk *c, uint32_t min, uint32_t 
   uint32_t low = pagechunk_last_groups(idle, min, &end);
   if (low == VS_CHUNK_PAGES) return VS_CHUNK_PAGES;
   uint32_t first = pagechunk_cut_groups(low, end, max, min, huge);
+  //@ assert edge: end + min <= 512 ==> \exists integer j; end <= j < end + min && !MapBit(&idle[0], j);
+  //@ assert next: \forall integer k; end < k <= 512 ==> k % min == 0 ==> end + min <= k;
   //@ assert above: \forall integer i, n; 0 <= i < end < i + n <= 512 ==> (i + n) % min == 0 ==> !MapRun(&idle[0], i, n);
   //@ assert border: \forall integer h; 0 <= h ==> h % huge == 0 ==> h % min == 0 && (h + huge) % min == 0;
   /*@ assert huge: \forall integer h; 0 <= h ==> h % huge == 0 ==> h < first < h + huge <= 512 ==>

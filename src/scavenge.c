@@ -37,8 +37,9 @@ static struct {
  * in use explain; and pages to give back at once. */
 static uint64_t wanted, owed;
 
-/* When paced work may go on, nanoseconds. Written under vs_scavenge_lock. */
+/* When paced work may go on, and when there was some last, nanoseconds. Written under vs_scavenge_lock. */
 static uint64_t next;
+static uint64_t last VS_GUARDED_BY(vs_scavenge_lock);
 
 /* The most pages in use lately. */
 HEAP_LOCKED static uint64_t scavenge_peak(void) {
@@ -135,11 +136,12 @@ VS_REQUIRES(vs_scavenge_lock) static void scavenge_at_once(uint64_t now) {
 
 /* A quantum of paced work, or less if no more is due. */
 VS_REQUIRES(vs_scavenge_lock) static void scavenge_paced(uint64_t now) {
-  uint64_t start = os_thread_nanoseconds(), worked, gone;
+  uint64_t start = os_thread_nanoseconds(), quantum = pacing_quantum(pacing_over(now, last)), worked, gone;
+  last = now;
   do {
     gone = scavenge_range(PACED, now);
     worked = os_thread_nanoseconds() - start;
-  } while (gone != NOTHING && worked < VS_QUANTUM);
+  } while (gone != NOTHING && worked < quantum);
   uint64_t after = pacing_next(vs_load_relaxed_u64(&next), now, worked, os_processors());
   vs_store_relaxed_u64(&next, gone == NOTHING && after < now + REST ? now + REST : after);
 }

@@ -6,7 +6,7 @@
  *   at once      when the heap takes pages that hold no memory yet and more pages hold memory than pacing_bound of
  *                the recent peak of use, as many as were taken; and, for a soft limit, all that is above it
  *   paced        when more do so than pacing_keep of the recent peak, or than 0.95 of the soft limit, in pieces of
- *                VS_QUANTUM, 1% of the processors' time: in threads that allocate and free, or in the background
+ *                pacing_quantum, 1% of the processors' time: in threads that allocate and free, or in the background
  *                thread (background.h)
  *   scavenge_trim   everything
  *
@@ -29,8 +29,7 @@
 #include "mheap.h"
 #include "pacing.h"
 
-/* Nanoseconds: of processor time that a thread spends on paced work in a row; and of a period. */
-#define VS_QUANTUM 500000u
+/* Nanoseconds of a period. */
 #define VS_PERIOD 500000000u
 
 /* Taken before the heap's lock. */

@@ -172,6 +172,44 @@ static void spans_of_parked_caches_go_back_to_the_heap(void **state) {
   sound();
 }
 
+static uint64_t cached_pages(void) {
+  uint64_t pages = 0;
+  for (const struct mheap_cache *c = mheap_caches(); c != NULL; c = c->next)
+    pages += bits_count(c->pages.free);
+  return pages;
+}
+
+/* One block a class, so that each takes a span. */
+static void *fill_a_cache(void *arg) {
+  uintptr_t p[50];
+  for (uint32_t c = 1; c < 50; c++)
+    p[c] = heap_alloc_class(c);
+  for (uint32_t c = 1; c < 50; c++)
+    heap_free(p[c], "test");
+  return arg;
+}
+
+/* With so much in use that a cache takes a whole group: trimming leaves none to threads that ended, nor to this one. */
+static void trim_empties_the_caches_of_pages(void **state) {
+  (void)state;
+  bool zeroed;
+  const uintptr_t large = heap_alloc_large((size_t)140 << 20, 1, &zeroed);
+  (void)mcache_trim();
+  const uint64_t others = cached_pages();
+  pthread_t t[4];
+  fill_a_cache(NULL);
+  assert_true(cached_pages() > others);
+  for (size_t i = 0; i < 4; i++)
+    assert_int_equal(pthread_create(&t[i], NULL, fill_a_cache, NULL), 0);
+  for (size_t i = 0; i < 4; i++)
+    pthread_join(t[i], NULL);
+  sound();
+  (void)mcache_trim();
+  assert_int_equal(cached_pages(), 0);
+  sound();
+  heap_free(large, "test");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(blocks_of_a_class_do_not_overlap),
@@ -182,6 +220,7 @@ int main(void) {
       cmocka_unit_test(blocks_freed_by_another_thread_are_reused),
       cmocka_unit_test(caches_of_ended_threads_are_adopted),
       cmocka_unit_test(spans_of_parked_caches_go_back_to_the_heap),
+      cmocka_unit_test(trim_empties_the_caches_of_pages),
   };
   return unit_run("alloc", tests);
 }

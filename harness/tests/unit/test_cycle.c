@@ -240,8 +240,10 @@ static void trace(struct vs_heap *h, struct node *n) {
   if (n != NULL && vs_heap_mark(h, n, NULL)) stack[depth++] = n;
   while (depth > 0) {
     n = stack[--depth];
-    for (size_t e = 0; e < EDGES; e++)
-      if (n->edge[e] != NULL && vs_heap_mark(h, (char *)n->edge[e] + n->edge[e]->id % 24, NULL)) stack[depth++] = n->edge[e];
+    for (size_t e = 0; e < EDGES; e++) {
+      struct node *to = n->edge[e];
+      if (to != NULL && vs_heap_mark(h, (char *)to + to->id % 24, NULL)) stack[depth++] = to;
+    }
   }
 }
 
@@ -522,6 +524,10 @@ static void destroy_twice(void) {
   vs_heap_destroy(wrong_heap);
   vs_heap_destroy(wrong_heap);
 }
+static void allocate_after_destroy(void) {
+  vs_heap_destroy(wrong_heap);
+  (void)vs_heap_malloc(wrong_heap, 100, 0);
+}
 static void mark_in_a_manual_heap(void) { vs_heap_begin_mark(vs_heap_create(VS_HEAP_MANUAL)); }
 static void free_in_another_heap(void) { vs_heap_free(vs_heap_create(VS_HEAP_MANUAL), wrong_block); }
 static void free_twice(void) {
@@ -563,6 +569,7 @@ static void wrong_calls_are_reported(void **state) {
   must_be_reported(begin_twice, "verispan: vs_heap_begin_mark: objects are being marked: 0x");
   must_be_reported(destroy_while_marking, "verispan: vs_heap_destroy: objects are being marked: 0x");
   must_be_reported(destroy_twice, "verispan: vs_heap_destroy: not a heap: 0x");
+  must_be_reported(allocate_after_destroy, "verispan: vs_heap_malloc: not a heap: 0x");
   must_be_reported(mark_in_a_manual_heap, "verispan: vs_heap_begin_mark: not a collected heap: 0x");
   must_be_reported(free_in_another_heap, "verispan: vs_heap_free: not a block of this heap: 0x");
   must_be_reported(free_twice, "verispan: vs_heap_free: double free: 0x");

@@ -9,13 +9,13 @@
 
 static const uint64_t second = 1000000000;
 
-static void goals_are_a_tenth_and_a_quarter_above_the_peak(void **state) {
+static void goals_are_a_twentieth_and_a_quarter_above_the_peak(void **state) {
   (void)state;
-  assert_int_equal(pacing_keep(0), 256);
-  assert_int_equal(pacing_keep(1000), 1356);
-  assert_int_equal(pacing_bound(1000), 1506);
-  assert_int_equal(pacing_excess(1356, 1000, VS_NO_LIMIT), 0);
-  assert_int_equal(pacing_excess(2000, 1000, VS_NO_LIMIT), 644);
+  assert_int_equal(pacing_keep(0), 64);
+  assert_int_equal(pacing_keep(1000), 1114);
+  assert_int_equal(pacing_bound(1000), 1314);
+  assert_int_equal(pacing_excess(1114, 1000, VS_NO_LIMIT), 0);
+  assert_int_equal(pacing_excess(2000, 1000, VS_NO_LIMIT), 886);
   assert_int_equal(pacing_excess(2000, 1000, 100), 2000 - 95);
 }
 
@@ -32,8 +32,8 @@ static void limit_goal_is_nineteen_twentieths(void **state) {
 
 static void what_is_owed_is_bounded_by_growth_but_for_the_limit(void **state) {
   (void)state;
-  assert_int_equal(pacing_owed(0, 10, 1400, 1000, VS_NO_LIMIT), 0);
-  assert_int_equal(pacing_owed(0, 10, 1510, 1000, VS_NO_LIMIT), 4);
+  assert_int_equal(pacing_owed(0, 10, 1314, 1000, VS_NO_LIMIT), 0);
+  assert_int_equal(pacing_owed(0, 10, 1318, 1000, VS_NO_LIMIT), 4);
   assert_int_equal(pacing_owed(0, 10, 2000, 1000, VS_NO_LIMIT), 10);
   assert_int_equal(pacing_owed(90, 10, 2000, 1000, VS_NO_LIMIT), 100);
   assert_int_equal(pacing_owed(0, 10, 2000, 1000, 1200), 800);
@@ -79,13 +79,23 @@ static void saved_time_is_bounded(void **state) {
   assert_int_equal(pacing_next(0, 5, 1000000, 1), 100000000);
 }
 
+/* Half a millisecond to eight, and a sixteenth of the time since the last work between. */
+static void stalls_are_bounded(void **state) {
+  (void)state;
+  assert_int_equal(pacing_quantum(0), 500000);
+  assert_int_equal(pacing_quantum(8000000), 500000);
+  assert_int_equal(pacing_quantum(16000000), 1000000);
+  assert_int_equal(pacing_quantum(100 * second), 8000000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(goals_are_a_tenth_and_a_quarter_above_the_peak),
+      cmocka_unit_test(goals_are_a_twentieth_and_a_quarter_above_the_peak),
       cmocka_unit_test(limit_goal_is_nineteen_twentieths),
       cmocka_unit_test(what_is_owed_is_bounded_by_growth_but_for_the_limit),
       cmocka_unit_test(paced_work_takes_one_percent),
       cmocka_unit_test(saved_time_is_bounded),
+      cmocka_unit_test(stalls_are_bounded),
   };
   return unit_run("pacing", tests);
 }

@@ -105,18 +105,22 @@ static void trim_gives_back_what_is_free_and_no_more(void **state) {
   }
 }
 
-/* More chunks than are looked into at a time had pages that were free, and have none now. */
+/* More chunks than are looked into at a time had pages that were free, and have none now; below them is one that has. */
 static void chunks_without_free_pages_are_passed_over(void **state) {
   (void)state;
+  const size_t large = (size_t)600 * MIB;
   bool zeroed = false;
-  struct mspan *low = take(PAGE), *high = arena_span(mheap_alloc_large((size_t)600 * MIB, 1, &zeroed));
+  give(arena_span(mheap_alloc_large(large, 1, &zeroed)));
+  (void)scavenge_trim();
+  struct mspan *low = take(PAGE), *high = arena_span(mheap_alloc_large(large - MIB, 1, &zeroed));
   const uintptr_t base = high->base;
+  assert_true(low->base < base);
   give(high);
-  assert_int_equal(mheap_alloc_large((size_t)600 * MIB, 1, &zeroed), base);
+  assert_int_equal(mheap_alloc_large(large - MIB, 1, &zeroed), base);
   give(low);
   assert_int_equal(scavenge_trim(), PAGE);
   give(arena_span(base));
-  assert_int_equal(scavenge_trim(), (size_t)600 * MIB);
+  assert_int_equal(scavenge_trim(), large - MIB);
 }
 
 static void pages_given_back_read_as_zeros(void **state) {
@@ -161,7 +165,6 @@ static void a_soft_limit_is_kept(void **state) {
   assert_true(resident() <= 20 * MIB);
   assist(19 * MIB, 5);
   assert_true(resident() <= 19 * MIB);
-  assert_true(resident() >= 17 * MIB);
   give(s[31]);
   s[31] = take(8 * MIB);
   scavenge_assist();
@@ -187,17 +190,15 @@ static void a_limit_below_what_is_in_use(void **state) {
   sound();
 }
 
-static void the_peak_is_kept_for_a_while_and_then_a_tenth_above_need(void **state) {
+static void the_peak_is_kept_for_a_while_and_then_a_twentieth_above_need(void **state) {
   (void)state;
   struct mspan *small = take(20 * MIB), *peak = take(60 * MIB);
   give(peak);
   assist(0, 0.2);
   assert_int_equal(resident(), 80 * MIB);
-  const uint64_t keep = 20 * MIB + 2 * MIB + 2 * MIB;
+  const uint64_t keep = 20 * MIB + MIB + MIB / 2;
   assist(keep, 5);
   assert_true(resident() <= keep);
-  assist(0, 0.2);
-  assert_true(resident() > keep - 2 * MIB - PAGE);
   give(small);
   sound();
 }
@@ -230,9 +231,9 @@ static void holes_are_given_back_when_the_heap_grows(void **state) {
     give(s[i]);
   struct mspan *large = take(16 * MIB);
   scavenge_assist();
-  assert_true(resident() <= 32 * MIB + 32 * MIB / 4 + 2 * MIB);
-  assist(32 * MIB + 32 * MIB / 10 + 2 * MIB, 5);
-  assert_true(resident() <= 32 * MIB + 32 * MIB / 10 + 2 * MIB);
+  assert_true(resident() <= 32 * MIB + 32 * MIB / 4 + MIB / 2);
+  assist(32 * MIB + 32 * MIB / 20 + MIB / 2, 5);
+  assert_true(resident() <= 32 * MIB + 32 * MIB / 20 + MIB / 2);
   for (int i = 1; i < BLOCKS; i += 2)
     give(s[i]);
   give(large);
@@ -281,6 +282,12 @@ static void background_thread(void **state) {
 
 enum { WORKERS = 3, ROUNDS = 4000 };
 
+static int finished, wrong; /* workers; words that were not what they should be */
+
+static void expect(bool right) {
+  if (!right) __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+}
+
 static void *work(void *arg) {
   uint64_t x = (uintptr_t)arg;
   struct mspan *mine[8] = {NULL};
@@ -290,36 +297,36 @@ static void *work(void *arg) {
     if (*m != NULL) {
       const uint64_t *p = (const uint64_t *)(*m)->base;
       for (size_t i = 0; i < (size_t)(*m)->npages * PAGE / 8; i += 512)
-        assert_int_equal(p[i], (uintptr_t)arg + (*m)->base);
-      give(*m);
+        expect(p[i] == (uintptr_t)arg + (*m)->base);
+      expect(mheap_free_large(*m));
       *m = NULL;
     } else {
       bool zeroed = true;
       uint64_t *p = (uint64_t *)mheap_alloc_large(1 + (r >> 8) % 300000, 1, &zeroed);
       *m = arena_span((uintptr_t)p);
       for (size_t i = 0; i < (size_t)(*m)->npages * PAGE / 8; i += 512) {
-        assert_true(!zeroed || p[i] == 0);
+        expect(!zeroed || p[i] == 0);
         p[i] = (uintptr_t)arg + (*m)->base;
       }
     }
     if (k % 64 == 0) scavenge_assist();
   }
   for (int i = 0; i < 8; i++)
-    if (mine[i] != NULL) give(mine[i]);
+    if (mine[i] != NULL) expect(mheap_free_large(mine[i]));
+  __atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
   return NULL;
 }
 
 static void pages_under_way_are_nobodys(void **state) {
   (void)state;
   pthread_t worker[WORKERS];
-  static int left;
-  left = 400;
   for (int i = 0; i < WORKERS; i++)
     assert_int_equal(pthread_create(&worker[i], NULL, work, (void *)(uintptr_t)(i + 1)), 0);
-  while (left-- > 0)
+  while (__atomic_load_n(&finished, __ATOMIC_RELAXED) < WORKERS)
     (void)scavenge_trim();
   for (int i = 0; i < WORKERS; i++)
     assert_int_equal(pthread_join(worker[i], NULL), 0);
+  assert_int_equal(wrong, 0);
   sound();
   assert_int_equal(vs_heap.used_pages, 0);
   (void)scavenge_trim();
@@ -334,7 +341,7 @@ int main(void) {
       cmocka_unit_test_setup(highest_addresses_go_first, set_up),
       cmocka_unit_test_setup(a_soft_limit_is_kept, set_up),
       cmocka_unit_test_setup(a_limit_below_what_is_in_use, set_up),
-      cmocka_unit_test_setup(the_peak_is_kept_for_a_while_and_then_a_tenth_above_need, set_up),
+      cmocka_unit_test_setup(the_peak_is_kept_for_a_while_and_then_a_twentieth_above_need, set_up),
       cmocka_unit_test_setup(steady_loads_keep_their_memory, set_up),
       cmocka_unit_test_setup(holes_are_given_back_when_the_heap_grows, set_up),
       cmocka_unit_test_setup(memory_that_the_system_refuses_stays, set_up),
