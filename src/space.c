@@ -13,11 +13,16 @@ uintptr_t space_end(const struct space *s) {
     requires align: 0 < align;
     terminates \true;
     assigns \nothing;
+    ensures aligned: \exists integer m; \result == m * align;
 */
 static uintptr_t space_hint(const struct space *s, size_t align) {
   uintptr_t end = space_end(s);
   if (end == 0) end = os_hint();
   uintptr_t over = end % align, pad = over == 0 ? 0 : align - over;
+  //@ assert here: over == 0 ==> end + pad == end / align * align;
+  //@ assert next: over != 0 ==> end + pad == (end / align + 1) * align;
+  //@ assert multiple: \exists integer m; end + pad == m * align;
+  //@ assert zero: 0 == 0 * align;
   return end > UINTPTR_MAX - pad ? 0 : end + pad;
 }
 
@@ -32,7 +37,10 @@ uintptr_t space_reserve(struct space *s, size_t size, size_t align) {
   //@ assert after: \forall integer k; 0 <= k < s->reserved.n ==> !(base <= s->reserved.range[k].base < base + size);
   //@ assert old: \forall integer x; SpaceReserved{Pre}(s, x) ==> g_os[x / 8192] == OsReserved;
   //@ assert new: \forall integer x; base <= x < base + size ==> g_os[x / 8192] == OsReserved;
+  //@ assert heap: \forall integer x; SpaceHeap(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   addrranges_add(&s->reserved, base, base + size);
+  //@ assert same: s->heap.n == \at(s->heap.n, Pre) && RangesSame{Pre,Here}(&s->heap.range[0], 0, s->heap.n);
+  //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
   //@ assert both: \forall integer x; SpaceReserved(s, x) ==> base <= x < base + size || SpaceReserved{Pre}(s, x);
   return base;
 }
@@ -41,7 +49,10 @@ void space_unreserve(struct space *s, uintptr_t base, size_t size) {
   if (s->reserved.n == VS_MAX_RANGES) return;
   //@ assert owned: \forall integer x; base <= x < base + size ==> SpaceReserved(s, x);
   os_unreserve(base, size);
+  //@ assert heap: \forall integer x; SpaceHeap(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   addrranges_remove(&s->reserved, base, base + size);
+  //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
+  //@ assert left: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
 }
 
 bool space_extend(struct space *s, size_t size) {
@@ -65,6 +76,7 @@ bool space_prepare(struct space *s, uintptr_t base, size_t size) {
   //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
   //@ assert left: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
   addrranges_add(&s->heap, base, base + size);
+  //@ assert rest: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
   //@ assert both: \forall integer x; SpaceHeap(s, x) <==> base <= x < base + size || SpaceHeap{Pre}(s, x);
   return true;
 }
