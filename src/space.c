@@ -61,6 +61,23 @@ bool space_extend(struct space *s, size_t size) {
   return base != 0 && base == end;
 }
 
+/* Makes [base, limit) the heap's in the sets alone. */
+/*@ requires valid: \valid(s);
+    requires inv: RangesInv(&s->reserved) && RangesInv(&s->heap);
+    requires room: s->heap.n < 32768;
+    requires range: base < limit;
+    requires disjoint: RangesMiss(&s->heap.range[0], s->heap.n, base, limit);
+    terminates \true;
+    assigns s->heap;
+    ensures inv: RangesInv(&s->reserved) && RangesInv(&s->heap);
+    ensures reserved: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x);
+    ensures heap: \forall integer x; SpaceHeap(s, x) <==> base <= x < limit || SpaceHeap{Pre}(s, x);
+*/
+static void space_enter(struct space *s, uintptr_t base, uintptr_t limit) {
+  addrranges_add(&s->heap, base, limit);
+  //@ assert rest: RangesSame{Pre,Here}(&s->reserved.range[0], 0, s->reserved.n);
+}
+
 bool space_prepare(struct space *s, uintptr_t base, size_t size) {
   if (s->reserved.n == VS_MAX_RANGES || s->heap.n == VS_MAX_RANGES) return false;
   //@ assert owned: \forall integer x; base <= x < base + size ==> SpaceReserved(s, x);
@@ -73,9 +90,11 @@ bool space_prepare(struct space *s, uintptr_t base, size_t size) {
   //@ assert old: \forall integer x; SpaceHeap{Pre}(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   //@ assert new: \forall integer x; base <= x < base + size ==> g_os[x / 8192] == OsPrepared;
   addrranges_remove(&s->reserved, base, base + size);
+  //@ assert same: s->heap.n == \at(s->heap.n, Pre) && RangesSame{Pre,Here}(&s->heap.range[0], 0, s->heap.n);
+  //@ assert apart: RangesInv(&s->heap);
   //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
   //@ assert left: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
-  addrranges_add(&s->heap, base, base + size);
+  space_enter(s, base, base + size);
   //@ assert rest: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
   //@ assert both: \forall integer x; SpaceHeap(s, x) <==> base <= x < base + size || SpaceHeap{Pre}(s, x);
   return true;
