@@ -70,8 +70,8 @@ __attribute__((always_inline)) static inline void heap_free(uintptr_t p, const c
     mcache_emptied(s);
 }
 
-/* The same for a further manual heap h: a block of at least size bytes, and *zeroed whether it reads as zeros (for a large
- * one also on entry: whether it must); and its free. */
+/* The same for a further manual heap h: a block of at least size bytes, and *zeroed whether it reads as zeros (for a
+ * large one also on entry: whether it must); and its free. */
 uintptr_t heap_alloc_further(struct vs_heap *h, size_t size, bool *zeroed);
 void heap_free_further(struct vs_heap *h, uintptr_t p, const char *function);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the
- * heap as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
- * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See verispan.h.
+ * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the heap
+ * as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
+ * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See
+ * verispan.h.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -124,7 +125,8 @@ static uint64_t audit_set(struct audit *audit, const struct mspan *s, uint64_t c
   return pages;
 }
 
-/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread uses it. */
+/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread
+ * uses it. */
 VS_LOCK_UNCHECKED static void audit_heap(struct audit *audit, const struct vs_heap *h) {
   uint32_t swept = h->sweepgen / 2 % 2;
   uint64_t pages = 0;
