@@ -39,7 +39,7 @@ def engine_of(tool, flags):
             for name in ENGINES[tool][1]:
                 command = CXX if name.endswith(".cpp") else C + [f"-D{ENGINES[tool][0]}", f"-I{ROOT}/src", *flags]
                 target = WORK / f"{tool}-{name}.{os.getpid()}.{len(engine_objects)}.o"
-                made.append(compile_to(target, command + [f"-I{ROOT}/harness/{tool}"], ROOT / "harness" / tool / name))
+                made.append(compile_to(target, command + [f"-iquote{ROOT}/harness/{tool}"], ROOT / "harness" / tool / name))
             engine_objects[key] = made
         return engine_objects[key]
 
@@ -55,7 +55,7 @@ def program_run(harness, run, bug, extra, tag):
     tree = source_tree(harness, bug, tag)
     folder = WORK / harness.name
     folder.mkdir(parents=True, exist_ok=True)
-    command = C + [f"-D{ENGINES[harness.tool][0]}", f"-I{ROOT}/harness/{harness.tool}", f"-I{tree}/src"]
+    command = C + [f"-D{ENGINES[harness.tool][0]}", f"-iquote{ROOT}/harness/{harness.tool}", f"-I{tree}/src"]
     chosen = defines(harness, run, extra)
     command += chosen
     if {**harness.data, **run}.get("race_detector", True):

@@ -10,6 +10,10 @@
 /* A block is moved when it shrinks to less than half; below this many bytes it never is. */
 #define MIN_SHRINK 64u
 
+/* Fewest bytes that realloc moves by their page tables, to pages that hold no memory yet
+ * (spec/decisions/0009-address-space.md). Blocks of that many are large. */
+#define MIN_MOVE (1u << 20)
+
 uintptr_t heap_alloc_refill(uint32_t sizeclass) {
   struct mspan *s;
   uint32_t slot;
@@ -183,4 +187,10 @@ bool heap_resize(uintptr_t p, size_t usable, size_t size) {
   if (size <= VS_MAX_SMALL_SIZE || size > VS_MAX_SIZE) return false;
   uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
   return npages == usable / VS_PAGE_SIZE || mheap_resize_large(arena_span(p), npages);
+}
+
+bool heap_move(uintptr_t from, uintptr_t to, size_t size) {
+  struct mspan *s = arena_span(to);
+  if (size < MIN_MOVE || s->needzero) return false;
+  return mheap_move_large(arena_span(from), s, (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE);
 }

@@ -70,8 +70,8 @@ __attribute__((always_inline)) static inline void heap_free(uintptr_t p, const c
     mcache_emptied(s);
 }
 
-/* The same for a further manual heap h: a block of at least size bytes, and *zeroed whether it reads as zeros (for a large
- * one also on entry: whether it must); and its free. */
+/* The same for a further manual heap h: a block of at least size bytes, and *zeroed whether it reads as zeros (for a
+ * large one also on entry: whether it must); and its free. */
 uintptr_t heap_alloc_further(struct vs_heap *h, size_t size, bool *zeroed);
 void heap_free_further(struct vs_heap *h, uintptr_t p, const char *function);
 
@@ -80,5 +80,9 @@ size_t heap_usable(uintptr_t p, const char *function);
 
 /* Whether the block at p, of usable bytes, can stay where it is and hold size bytes without much waste. */
 bool heap_resize(uintptr_t p, size_t usable, size_t size);
+
+/* Moves the first size bytes of the block at from, and maybe some behind them, to that at to without copying; what from
+ * held is gone then. False, and nothing has changed, where copying is cheaper or the system refuses. */
+bool heap_move(uintptr_t from, uintptr_t to, size_t size);
 
 #endif

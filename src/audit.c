@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the
- * heap as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
- * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See verispan.h.
+ * The auditor's view of a live heap: statistics, and a check of the invariants that the proofs establish, on the heap
+ * as it is: ArenaInv, ChunkInv, CacheInv, the summaries and the page counts (each page of the heap is free, a span's
+ * or in one cache), MspanBits and MspanInv for each span, and the places of the spans of collected heaps. See
+ * verispan.h.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -124,7 +125,8 @@ static uint64_t audit_set(struct audit *audit, const struct mspan *s, uint64_t c
   return pages;
 }
 
-/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread uses it. */
+/* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread
+ * uses it. */
 VS_LOCK_UNCHECKED static void audit_heap(struct audit *audit, const struct vs_heap *h) {
   uint32_t swept = h->sweepgen / 2 % 2;
   uint64_t pages = 0;
@@ -148,14 +150,17 @@ static bool audit_bit(const uint64_t *map, uint64_t page) {
 }
 
 /* Counts a page, and checks its two bits. Whether it is in use. */
-static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
+VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t arena, uint32_t page) {
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
-  bool in_use = !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
+  uintptr_t addr = (uintptr_t)number * VS_PAGE_SIZE;
+  bool grown = addrranges_hold(&vs_heap.space.heap, addr, addr + VS_PAGE_SIZE);
+  bool in_use = grown && !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
+  if (!grown && (dirty || audit_bit(c->free, number))) audit_fail(audit, "page that is not the heap's", arena, page);
   if (in_use && !dirty) audit_fail(audit, "page in use that is not dirty", arena, page);
-  if (!in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
+  if (grown && !in_use && number < vs_pages.search) audit_fail(audit, "free page that no search finds", arena, page);
   return in_use;
 }
 
@@ -267,7 +272,7 @@ EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
   struct audit_cached cached = audit_cached();
-  stats->reserved = (uint64_t)vs_heap.narenas * VS_ARENA_SIZE;
+  stats->reserved = addrranges_bytes(&vs_heap.space.reserved) + addrranges_bytes(&vs_heap.space.heap);
   stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
   stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;

@@ -11,7 +11,7 @@
 #include "scavenge.h"
 #include "sweep.h"
 
-/* Unswept spans that an allocation tries before it takes a fresh one, and that it sweeps for whole ones to come back. */
+/* Unswept spans that an allocation tries before it takes a fresh one, and sweeps for whole ones to come back. */
 #define SWEEP_BUDGET 100u
 
 /* What cycle_sweep_one returns when there was nothing to sweep. */
@@ -55,8 +55,8 @@ static uint64_t cycle_free(struct vs_heap *h, struct mspan *s) {
   return npages;
 }
 
-/* The next unswept span, of any class, taken at d = -1. Nothing enters an unswept set between two turns, so that sets found
- * empty stay so; two threads may write the cursor in either order. */
+/* The next unswept span, of any class, taken at d = -1. Nothing enters an unswept set between two turns, so that sets
+ * found empty stay so; two threads may write the cursor in either order. */
 static struct mspan *cycle_next_unswept(struct vs_heap *h) {
   for (uint64_t k = vs_load_relaxed_u64(&h->sweep_cursor); k < 2 * VS_NUM_SPAN_CLASSES; k++) {
     struct mspan *s = mcentral_pop_unswept(h, (uint32_t)(k / 2), k % 2 == 0);
@@ -232,8 +232,8 @@ static struct mspan *cycle_head(uint64_t arena, uint32_t page) {
   return a ? vs_load_ptr(&a->head[page]) : &vs_empty_span;
 }
 
-/* The span of heap h that an address lies in, or NULL. While h's objects are marked its spans stay its spans, so that one look
- * at the control word tells that the other fields may be read. */
+/* The span of heap h that an address lies in, or NULL. While h's objects are marked its spans stay its spans, so that
+ * one look at the control word tells that the other fields may be read. */
 static struct mspan *cycle_span(const struct vs_heap *h, uintptr_t addr) {
   if (addr < vs_load_relaxed_u64(&h->low) || addr >= vs_load_relaxed_u64(&h->high)) return 0;
   uint64_t arena = arena_number(addr);
@@ -281,7 +281,8 @@ bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct vs_object *obj
   return true;
 }
 
-/* Gives the active spans of every mcache of the heap to the central lists. No other thread is in a call on it. */
+/* Gives the active spans of every mcache of the heap to the central lists, and its cached pages back. No other thread
+ * is in a call on it. */
 static void cycle_flush(struct vs_heap *h) {
   lock_acquire(&vs_list_lock);
   for (struct mcache *c = h->mcaches; c; c = c->heap_next) {
@@ -290,6 +291,7 @@ static void cycle_flush(struct vs_heap *h) {
       c->alloc[spc] = &vs_empty_span;
       if (s != &vs_empty_span) cycle_rest(h, s);
     }
+    mheap_flush(&c->pages);
   }
   lock_release(&vs_list_lock);
 }

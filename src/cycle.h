@@ -8,14 +8,14 @@
  *   sweep              what was not reached is freed span by span: by who needs a span, in proportion to what is
  *                      allocated, by cycle_sweep_step, at the latest by the next cycle_begin_mark
  *
- * A slot is marked if and only if it is live, while objects are marked too (spec/decisions/0007-marked-is-live.md): the
- * markers set remote bits, and the sweep drops the marks of live slots that they did not reach. An object that is allocated
- * while others are marked is born reached: when a word is loaded into a span's cache, or a span with a cached word
- * becomes active, the cached word is or-ed into the remote bits.
+ * A slot is marked if and only if it is live, while objects are marked too (spec/decisions/0007-marked-is-live.md):
+ * the markers set remote bits, and the sweep drops the marks of live slots that they did not reach. An object that is
+ * allocated while others are marked is born reached: when a word is loaded into a span's cache, or a span with a
+ * cached word becomes active, the cached word is or-ed into the remote bits.
  *
  * Every control word names the heap. With d = sweepgen - the heap's, a span is active in an mcache (d = +3), in a
- * swept set of its central list (0), in an unswept one (-2), or in the hands of the thread that sweeps it (-1). The turn
- * makes -2 of every 0 at once. Large spans are of span classes 0 and 1 and always full.
+ * swept set of its central list (0), in an unswept one (-2), or in the hands of the thread that sweeps it (-1). The
+ * turn makes -2 of every 0 at once. Large spans are of span classes 0 and 1 and always full.
  *
  * Addresses are integers. Sizes are bytes unless they say pages.
  *
@@ -36,26 +36,28 @@ static inline uint32_t cycle_spanclass(size_t size, bool noscan) {
   return sizeclass_of(size == 0 ? 1 : size) * 2u + noscan;
 }
 
-/* This thread's active span of a class. While its cached word is not empty its slots are handed out without lock or call. */
+/* This thread's active span of a class. While its cached word is not empty its slots are handed out without lock or
+ * call. */
 static inline struct mspan *cycle_active(const struct vs_heap *h, uint32_t spanclass) {
   const struct mcache *c = vs_tls_further[h->number];
   return VS_LIKELY(c != 0) ? c->alloc[spanclass] : &vs_empty_span;
 }
 
-/* A block of at least size bytes, when the active span has none cached or size is above VS_MAX_SMALL_SIZE; 0 if size is above
- * VS_MAX_SIZE or the system refused memory. *zeroed: for a large block whether it must read as zeros; then whether it does.
- * Thread-safe. */
+/* A block of at least size bytes, when the active span has none cached or size is above VS_MAX_SMALL_SIZE; 0 if size
+ * is above VS_MAX_SIZE or the system refused memory. *zeroed: for a large block whether it must read as zeros; then
+ * whether it does. Thread-safe. */
 uintptr_t cycle_alloc_slow(struct vs_heap *h, size_t size, bool noscan, bool *zeroed);
 
-/* Whether an address, any address, lies in an object of the heap; and in which. Any thread while objects are marked; at other
- * times when no other thread is in a call on the heap. */
+/* Whether an address, any address, lies in an object of the heap; and in which. Any thread while objects are marked;
+ * at other times when no other thread is in a call on the heap. */
 bool cycle_object(const struct vs_heap *h, uintptr_t addr, struct vs_object *object);
 
-/* Reaches the object that an address lies in, if any. Whether it was not reached before; and which. Any thread, while marking. */
+/* Reaches the object that an address lies in, if any. Whether it was not reached before; and which. Any thread, while
+ * marking. */
 bool cycle_mark(struct vs_heap *h, uintptr_t addr, struct vs_object *object);
 
-/* The two ends of marking. allowance: pages within whose allocation the sweep will be finished; 0 if it has time until the
- * next cycle_begin_mark. */
+/* The two ends of marking. allowance: pages within whose allocation the sweep will be finished; 0 if it has time until
+ * the next cycle_begin_mark. */
 void cycle_begin_mark(struct vs_heap *h);
 void cycle_end_mark(struct vs_heap *h, uint64_t allowance);
 

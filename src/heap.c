@@ -86,7 +86,8 @@ static struct mspan *heap_spans(const struct vs_heap *h) {
   return list;
 }
 
-/* No span is left: empties what knew of them. The mcaches stay with their threads. */
+/* No span is left: empties what knew of them. The mcaches stay with their threads. Not checked for the locks of the
+ * central lists: no other thread is in a call on the heap. */
 VS_LOCK_UNCHECKED static void heap_forget(struct vs_heap *h) VS_REQUIRES(vs_list_lock) {
   for (struct mcache *c = h->mcaches; c; c = c->heap_next) {
     for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) {
@@ -115,6 +116,7 @@ void heap_destroy(struct vs_heap *h) {
   lock_acquire(&vs_list_lock);
   heap_forget(h);
   h->pages = 0;
+  h->collected = false;
   h->in_use = false;
   lock_release(&vs_list_lock);
 }

@@ -58,8 +58,8 @@ extern struct vs_heap vs_default_heap __attribute__((visibility("hidden")));
 /* Heaps ever made, by number; an entry goes from NULL to a heap once. */
 extern struct vs_heap *vs_heaps[VS_MAX_HEAPS] __attribute__((visibility("hidden")));
 
-/* A heap without spans; NULL if there are VS_MAX_HEAPS or the system refused memory. sweepgen, even: where a collected heap
- * starts. */
+/* A heap without spans; NULL if there are VS_MAX_HEAPS or the system refused memory. sweepgen, even: where a collected
+ * heap starts. */
 struct vs_heap *heap_create(bool collected, uint32_t sweepgen) VS_EXCLUDES(vs_list_lock);
 
 /* Frees every span of a further heap; its number is free for the next. No other thread is in a call on it. */
@@ -68,7 +68,11 @@ void heap_destroy(struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
 /* Further heaps ever made. */
 uint32_t heap_count(void) VS_EXCLUDES(vs_list_lock);
 
-/* Whether h is a further heap that was created and not destroyed. */
+/* Whether h, any address, is a further heap that was created and not destroyed. */
 bool heap_exists(const struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
+
+/* Whether h, which was created, was not destroyed. Takes no lock: who destroys it at the same time has broken its
+ * rules. */
+VS_LOCK_UNCHECKED static inline bool heap_in_use(const struct vs_heap *h) { return h->in_use; }
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The boundary of further heaps: the vs_heap_ API of verispan.h over alloc.h and cycle.h. Pointers become integers here,
- * blocks are zeroed and wrong calls are reported here. Not proved (T-05): thin, and tested in harness/tests/unit/test_cycle.
+ * The boundary of further heaps: the vs_heap_ API of verispan.h over alloc.h and cycle.h. Pointers become integers
+ * here, blocks are zeroed and wrong calls are reported here. Not proved (T-05): thin, and tested in
+ * harness/tests/unit/test_cycle.
  */
 #include <errno.h>
 #include <string.h>
@@ -56,6 +57,7 @@ static inline void *clear(uintptr_t p, size_t size) {
 }
 
 static __attribute__((noinline)) void *allocate_slow(struct vs_heap *heap, size_t size, unsigned flags) {
+  if (!heap_in_use(heap)) misuse("vs_heap_malloc", "not a heap", heap);
   bool zeroed = (flags & VS_ZERO) != 0;
   uintptr_t p = heap->collected ? cycle_alloc_slow(heap, size, (flags & VS_NOSCAN) != 0, &zeroed)
                                 : heap_alloc_further(heap, size, &zeroed);
@@ -76,6 +78,7 @@ EXPORT void *vs_heap_malloc(struct vs_heap *heap, size_t size, unsigned flags) {
 
 EXPORT void vs_heap_free(struct vs_heap *heap, void *block) {
   if (!block) return;
+  if (!heap_in_use(heap)) misuse("vs_heap_free", "not a heap", heap);
   if (heap->collected) misuse("vs_heap_free", "block of a collected heap", block);
   heap_free_further(heap, (uintptr_t)block, "vs_heap_free");
 }

@@ -76,7 +76,8 @@ static inline void *reallocate(void *block, size_t size, enum boundary from, con
   if (heap_resize((uintptr_t)block, usable, size)) return block;
   void *moved = allocate(size, from);
   if (!moved) return 0;
-  memcpy(moved, block, usable < size ? usable : size);
+  size_t kept = usable < size ? usable : size;
+  if (!heap_move((uintptr_t)block, (uintptr_t)moved, kept)) memcpy(moved, block, kept);
   heap_free((uintptr_t)block, function);
   return moved;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Mutual exclusion. Order: the background thread's, the scavenger's, the list of mcaches, then a central list, then
- * the heap. Nothing is called with a
- * lock held but lower layers and the OS layer. The locks are not recursive.
+ * the heap. Nothing is called with a lock held but lower layers and the OS layer. The locks are not recursive.
  *
  * The compiler checks who holds what (clang -Wthread-safety, make check-builds; elsewhere the annotations are empty):
  * data say which lock guards them, functions which lock they need or must not be called with. In C a field cannot

@@ -24,7 +24,7 @@ __thread struct mcache *vs_tls_further[VS_MAX_HEAPS] __attribute__((tls_model("i
 #define PARKED_LOOKS 4u
 
 struct vs_lock vs_list_lock = VS_LOCK_INIT;
-static struct mcache *by_number[VS_MAX_MCACHES] VS_GUARDED_BY(vs_list_lock);  /* id without VS_OWNER_FURTHER -> mcache */
+static struct mcache *by_number[VS_MAX_MCACHES] VS_GUARDED_BY(vs_list_lock);  /* by id % VS_OWNER_FURTHER */
 static uint32_t ncaches VS_GUARDED_BY(vs_list_lock);                          /* read atomically without the lock */
 static pthread_key_t exit_key;  /* does not change once have_exit_key is set */
 static bool have_exit_key VS_GUARDED_BY(vs_list_lock);

@@ -52,7 +52,8 @@ void mcentral_push_unswept(struct vs_heap *h, struct mspan *s) VS_EXCLUDES(vs_ro
 /* For collected heaps: a span that has slots, at d = 0, which the caller then owns; NULL if there is none. */
 struct mspan *mcentral_pop_swept(struct vs_heap *h, uint32_t spanclass) VS_EXCLUDES(vs_role_central);
 
-/* An unswept span, full or partial at the last sweep, taken at d = -1; NULL if there is none. The caller has a ticket. */
+/* An unswept span, full or partial at the last sweep, taken at d = -1; NULL if there is none. The caller has a
+ * ticket. */
 struct mspan *mcentral_pop_unswept(struct vs_heap *h, uint32_t spanclass, bool full) VS_EXCLUDES(vs_role_central);
 
 /* Files a span that the caller has just moved to d = 0. */

@@ -12,6 +12,13 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
  * it here would touch them all. */
 #define SPARSE_FRACTION 8u
 
+/* Runs of pages that the heap grows by begin and end at multiples of the first: a span with slots, which is no longer,
+ * lies in one arena then. It grows to multiples of the second where it can, for fewer system calls. */
+#define GROWTH_UNIT (16u * VS_PAGE_SIZE)
+#define GROWTH_STEP (VS_CHUNK_PAGES * VS_PAGE_SIZE)
+
+/* The least multiple of unit that is not below n. */
+static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 /* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
  * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
  * time. */
@@ -22,30 +29,79 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
-/* Enters n fresh arenas from page first into the map. False, and nothing has changed, if the system refused memory for
- * their metadata. */
-HEAP_LOCKED static bool mheap_enter_arenas(uint64_t first, uint32_t n) {
-  if (!pagealloc_provide(first, (uint64_t)n * VS_ARENA_PAGES)) return false;
-  struct heap_arena *fresh = os_metadata(sizeof(struct heap_arena) * n);
+/* Makes the arena of number n part of the map, if it is not. False if the system refused memory for its metadata. */
+HEAP_LOCKED static bool mheap_enter_arena(uint64_t n) {
+  if (vs_arena_map[n]) return true;
+  struct heap_arena *fresh = os_metadata(sizeof *fresh);
   if (!fresh) return false;
-  for (uint32_t i = 0; i < n; i++) {
-    arena_set_head(&fresh[i], 0, VS_ARENA_PAGES, &vs_empty_span);
-    __atomic_store_n(&vs_arena_map[first / VS_ARENA_PAGES + i], &fresh[i], __ATOMIC_RELEASE);
-  }
-  pagealloc_grow(first, (uint64_t)n * VS_ARENA_PAGES);
-  vs_heap.narenas += n;
+  arena_set_head(fresh, 0, VS_ARENA_PAGES, &vs_empty_span);
+  __atomic_store_n(&vs_arena_map[n], fresh, __ATOMIC_RELEASE);
+  vs_heap.narenas++;
   return true;
 }
 
-/* Grows the heap by the arenas that npages pages need, the first aligned to align bytes; its page, or VS_NO_PAGE. */
+/* Provides for the metadata of address space. False if the system refused; what it did give waits for the next try. */
+HEAP_LOCKED static bool mheap_provide(uintptr_t base, size_t size) {
+  for (uint64_t n = base / VS_ARENA_SIZE; n <= (base + size - 1) / VS_ARENA_SIZE; n++)
+    if (!mheap_enter_arena(n)) return false;
+  return pagealloc_provide(base / VS_PAGE_SIZE, size / VS_PAGE_SIZE);
+}
+
+/* Reserves address space for size bytes aligned to align, whole arenas if the system gives them, and else as much of
+ * one as it gives. Reserved address space has its metadata. */
+HEAP_LOCKED static bool mheap_reserve(size_t size, size_t align) {
+  size_t want = round_up(size, VS_ARENA_SIZE);
+  for (;;) {
+    size_t whole = want % VS_ARENA_SIZE == 0 && align < VS_ARENA_SIZE ? VS_ARENA_SIZE : align;
+    uintptr_t base = space_reserve(&vs_heap.space, want, whole);
+    if (base != 0 && mheap_provide(base, want)) return true;
+    if (base != 0) space_unreserve(&vs_heap.space, base, want);
+    if (want == size) return false;
+    want = want / 2 > size ? round_up(want / 2, GROWTH_UNIT) : size;
+  }
+}
+
+/* Makes reserved address space the heap's, with what follows up to the next multiple of GROWTH_STEP where it can. */
+HEAP_LOCKED static bool mheap_prepare(uintptr_t base, size_t size) {
+  size_t more = round_up(base + size, GROWTH_STEP) - base;
+  if (!addrranges_hold(&vs_heap.space.reserved, base, base + more)) more = size;
+  if (!space_prepare(&vs_heap.space, base, more)) {
+    more = size;
+    if (!space_prepare(&vs_heap.space, base, more)) return false;
+  }
+  pagealloc_grow(base / VS_PAGE_SIZE, more / VS_PAGE_SIZE);
+  return true;
+}
+
+/* Grows the heap by a run of free pages that npages pages fit in, aligned to align bytes and, if they are no more than
+ * a GROWTH_UNIT, in one arena. The lowest place where they fit then, or VS_NO_PAGE. */
 HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
-  uint32_t n = npages / VS_ARENA_PAGES + (npages % VS_ARENA_PAGES != 0);
-  size_t size = (size_t)n * VS_ARENA_SIZE;
-  uintptr_t base = os_reserve(size, align > VS_ARENA_SIZE ? align : VS_ARENA_SIZE);
-  if (base == 0) return VS_NO_PAGE;
-  bool entered = base / VS_ARENA_SIZE + n <= VS_ARENA_COUNT && mheap_enter_arenas(base / VS_PAGE_SIZE, n);
-  if (!entered) os_unreserve(base, size);
-  return entered ? base / VS_PAGE_SIZE : VS_NO_PAGE;
+  size_t size = round_up((size_t)npages * VS_PAGE_SIZE, GROWTH_UNIT);
+  size_t unit = align < GROWTH_UNIT ? GROWTH_UNIT : align;
+  uintptr_t base = addrranges_find(&vs_heap.space.reserved, size, unit);
+  if (base == 0 && mheap_reserve(size, unit)) base = addrranges_find(&vs_heap.space.reserved, size, unit);
+  if (base == 0 || !mheap_prepare(base, size)) return VS_NO_PAGE;
+  bool anywhere = align <= VS_PAGE_SIZE && size > GROWTH_UNIT;
+  return anywhere ? pagealloc_find(npages) : base / VS_PAGE_SIZE;
+}
+
+/* Reserves the size bytes behind the highest range, with their metadata. False if they are not to be had. */
+HEAP_LOCKED static bool mheap_extend(size_t size) {
+  uintptr_t end = space_end(&vs_heap.space);
+  if (!space_extend(&vs_heap.space, size)) return false;
+  if (mheap_provide(end, size)) return true;
+  space_unreserve(&vs_heap.space, end, size);
+  return false;
+}
+
+/* Grows the heap by the npages pages from page on, which are not the heap's. False if they are not to be had. */
+HEAP_LOCKED static bool mheap_grow_at(uint64_t page, uint64_t npages) {
+  struct addr_ranges *reserved = &vs_heap.space.reserved;
+  uintptr_t base = page_address(page), end = space_end(&vs_heap.space);
+  size_t size = round_up((size_t)npages * VS_PAGE_SIZE, GROWTH_UNIT);
+  bool last = base == end || (base < end && addrranges_hold(reserved, base, end));
+  if (last && size > end - base && !mheap_extend(round_up(size - (end - base), VS_ARENA_SIZE))) return false;
+  return addrranges_hold(reserved, base, base + size) && mheap_prepare(base, size);
 }
 
 /* A descriptor of an arena, which has one for each of its pages. */
@@ -288,6 +344,12 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
   arena_set_head(mheap_arena(s->base / VS_PAGE_SIZE), (uint32_t)first, (uint32_t)(end - first), head);
 }
 
+/* Whether the npages pages from page on are free, or the heap can grow by those that are not its own. */
+HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
+  uint64_t run = pagealloc_run(page, npages);
+  return run == npages || mheap_grow_at(page + run, npages - run);
+}
+
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages, clean = 0;
   bool done = true;
@@ -296,7 +358,7 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   if (npages < have) {
     mheap_set_heads(s, npages, have, &vs_empty_span);
     pagealloc_put(first + npages, have - npages);
-  } else if (pagealloc_run(first + have, npages - have) == npages - have) {
+  } else if (mheap_reach(first + have, npages - have)) {
     clean = npages - have - mheap_take_pages(first + have, (uint32_t)(npages - have));
     mheap_set_heads(s, have, npages, s);
   } else {
@@ -310,6 +372,26 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   }
   lock_release(&vs_heap.lock);
   return done;
+}
+
+/* Notes that npages pages in use from page on hold no memory any more. */
+HEAP_LOCKED static void mheap_clean_pages(uint64_t page, uint64_t npages) {
+  for (uint64_t end = page + npages; page < end;) {
+    struct page_chunk *c = pagealloc_chunk(page);
+    uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
+    uint32_t n = end - page < VS_CHUNK_PAGES - p ? (uint32_t)(end - page) : VS_CHUNK_PAGES - p;
+    vs_heap.dirty_pages -= pagechunk_count(c->dirty, p, n);
+    pagechunk_clear(c->dirty, p, n);
+    page += n;
+  }
+}
+
+bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
+  if (os_move(from->base, to->base, (size_t)npages * VS_PAGE_SIZE) != 0) return false;
+  lock_acquire(&vs_heap.lock);
+  mheap_clean_pages(from->base / VS_PAGE_SIZE, npages);
+  lock_release(&vs_heap.lock);
+  return true;
 }
 
 bool mheap_is_dirty(uintptr_t addr) {

@@ -9,8 +9,12 @@
  * A span starts at the lowest place where it fits. One with slots lies in one arena, because an address is looked up in
  * the arena that it lies in; a large one may run on into the next arenas, as only its first address is ever looked up.
  *
- * Up: mcentral, mcache, alloc. Down: arena, pagealloc, pagecache, scavenge, mspan, os, lock.
- * Invariant: a page of an arena is free in its chunk if and only if it belongs to no span and no cache.
+ * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
+ * (spec/decisions/0009-address-space.md).
+ *
+ * Up: mcentral, mcache, alloc. Down: arena, space, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache; a page that is not
+ * dirty reads as zeros (spec/decisions/0010-zero-pages.md).
  * Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
@@ -24,6 +28,7 @@
 #include "lock.h"
 #include "pagealloc.h"
 #include "pagecache.h"
+#include "space.h"
 
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
@@ -46,7 +51,8 @@ struct mheap_cache {
 
 struct mheap {
   struct vs_lock lock;
-  uint32_t narenas;
+  uint32_t narenas;         /* arenas with metadata */
+  struct space space;
   uint64_t used_pages;      /* pages of spans and in caches */
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */
   uint64_t released_bytes;  /* bytes ever returned to the system */
@@ -85,8 +91,12 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) VS_EXCLUDES
 /* Frees the block of a large span. False if another free of it came first. */
 bool mheap_free_large(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
-/* Makes a large span npages long in place, if it can. */
+/* Makes a large span npages long in place, if it can: with free pages behind it, or by growing the heap there. */
 bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
+
+/* Moves the memory of the first npages pages of a large span to those of another, without copying; those of from read as
+ * zeros then. False, and nothing has changed, if the system refused. */
+bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
 /* Whether the page of any address has been part of the heap's spans and may hold their data. Takes no lock. */
 bool mheap_is_dirty(uintptr_t addr);

@@ -233,7 +233,8 @@ bool mspan_fold_reached(struct mspan *s) {
     /*@ assert below: \forall integer i; 0 <= i < 64 * word + 64 ==>
           (SlotLive(s, i) <==> SlotLive{Pre}(s, i) && RemoteBit{Pre}(s, i)); */
     //@ assert above: \forall integer i; 64 * word + 64 <= i < 1024 ==> (SlotLive(s, i) <==> SlotLive{Pre}(s, i));
-    //@ assert none: left == 0 ==> \forall integer i; 64 * word <= i < 64 * word + 64 ==> i / 64 == word && !SlotLive(s, i);
+    /*@ assert none: left == 0 ==>
+          \forall integer i; 64 * word <= i < 64 * word + 64 ==> i / 64 == word && !SlotLive(s, i); */
     if (left != 0) {
       //@ assert bits: !BitsSame(left, 0, 64);
       /*@ assert some: \exists integer j; 0 <= j < 64 && Bit(left, j) && (64 * word + j) / 64 == word &&

@@ -63,7 +63,7 @@ struct mspan {
   uint32_t npages;                      /* length in pages */
   uint64_t mark_bits[VS_SPAN_WORDS];    /* live: survives the next sweep; written by the owner, read by all */
   uint64_t alloc_bits[VS_SPAN_WORDS];   /* not free, as of the last sweep or the loading of the word */
-  uint64_t remote_bits[VS_SPAN_WORDS];  /* freed by another thread, in a collected heap reached; not yet folded in; atomic */
+  uint64_t remote_bits[VS_SPAN_WORDS];  /* freed by another thread, or reached; not yet folded in; atomic */
   struct mspan *next;                   /* in a queue of partial spans, a central set or an inbox */
   struct mspan *prev;                   /* in a queue of partial spans or a central set */
 };

@@ -15,25 +15,41 @@
 #error "verispan runs on Linux on x86-64"
 #endif
 
-static uintptr_t os_map(size_t size) {
-  void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+/* No process of x86-64 gets addresses from here on, unless it asks for them. */
+#define ADDRESS_END ((uintptr_t)1 << 47)
+
+/* How far below its own code the heap begins: Linux leaves the address space there empty. */
+#define HINT_DISTANCE ((uintptr_t)1 << 44)
+
+static uintptr_t os_map(uintptr_t hint, size_t size, int protection) {
+  void *p = mmap((void *)hint, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return p == MAP_FAILED ? 0 : (uintptr_t)p;
 }
 
-/* Maps more than asked and cuts off what is not aligned. */
-uintptr_t os_reserve(size_t size, size_t align) {
+uintptr_t os_hint(void) {
+  static const char here;
+  uintptr_t addr = (uintptr_t)&here;
+  return addr > 2 * HINT_DISTANCE ? addr - HINT_DISTANCE : 0;
+}
+
+/* Reserves more than asked and cuts off what is not aligned. */
+static uintptr_t os_reserve_wide(size_t size, size_t align) {
+  uintptr_t wide = size + align < size ? 0 : os_map(0, size + align, PROT_NONE);
+  if (wide == 0) return 0;
+  uintptr_t addr = (wide + align - 1) / align * align;
+  size_t head = addr - wide, tail = align - head;
+  if (head != 0) (void)munmap((void *)wide, head);
+  if (tail != 0) (void)munmap((void *)(addr + size), tail);
+  return addr;
+}
+
+uintptr_t os_reserve(uintptr_t hint, size_t size, size_t align) {
   int saved = errno;
-  uintptr_t addr = os_map(size);
-  if (addr != 0 && addr % align != 0) {
+  if (hint % align != 0 || hint > ADDRESS_END || size > ADDRESS_END - hint) hint = 0;
+  uintptr_t addr = os_map(hint, size, PROT_NONE);
+  if (addr % align != 0) {
     (void)munmap((void *)addr, size);
-    uintptr_t wide = size + align < size ? 0 : os_map(size + align);
-    addr = 0;
-    if (wide != 0) {
-      addr = (wide + align - 1) / align * align;
-      size_t head = addr - wide, tail = align - head;
-      if (head != 0) (void)munmap((void *)wide, head);
-      if (tail != 0) (void)munmap((void *)(addr + size), tail);
-    }
+    addr = os_reserve_wide(size, align);
   }
   errno = saved;
   return addr;
@@ -45,9 +61,18 @@ void os_unreserve(uintptr_t addr, size_t size) {
   errno = saved;
 }
 
+/* The range may be several mappings, of which the first ones were changed when a later one is refused. */
+int os_prepare(uintptr_t addr, size_t size) {
+  int saved = errno;
+  int failed = mprotect((void *)addr, size, PROT_READ | PROT_WRITE);
+  if (failed) (void)mprotect((void *)addr, size, PROT_NONE);
+  errno = saved;
+  return failed;
+}
+
 void *os_metadata(size_t size) {
   int saved = errno;
-  uintptr_t addr = os_map(size);
+  uintptr_t addr = os_map(0, size, PROT_READ | PROT_WRITE);
   if (addr != 0) (void)madvise((void *)addr, size, MADV_NOHUGEPAGE);
   errno = saved;
   return (void *)addr;
@@ -56,6 +81,23 @@ void *os_metadata(size_t size) {
 int os_release(uintptr_t addr, size_t size) {
   int saved = errno;
   int failed = madvise((void *)addr, size, MADV_DONTNEED);
+  errno = saved;
+  return failed;
+}
+
+/* mremap unmaps its destination before it looks at anything else, so that a refusal would leave a hole there. So the
+ * pages first go to a place of the system's choice, where they are one mapping; if they cannot go on from there, they
+ * are copied. */
+int os_move(uintptr_t from, uintptr_t to, size_t size) {
+  int saved = errno;
+  void *between = mremap((void *)from, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+  int failed = between == MAP_FAILED ? -1 : 0;
+  if (!failed && mremap(between, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)to) == MAP_FAILED) {
+    void *hole = mmap((void *)to, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (hole == MAP_FAILED) os_fatal("realloc", "the system took back memory of a block", to);
+    memcpy((void *)to, between, size);
+    (void)munmap(between, size);
+  }
   errno = saved;
   return failed;
 }

@@ -281,15 +281,20 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages) {
 
 uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean) {
   uint64_t taken = c->free[w] & pages, left = c->free[w] & bits_not(pages);
-  uint64_t zeros = taken & bits_not(c->dirty[w]);
+  uint64_t dirty = c->dirty[w] | taken, zeros = taken & bits_not(c->dirty[w]);
   //@ assert word: \forall integer k; 0 <= k < 64 ==> (64 * w + k) / 64 == w && (64 * w + k) % 64 == k;
+  /*@ assert before: \forall integer k; 0 <= k < 64 ==> (MapBit(&c->free[0], 64 * w + k) <==> Bit(c->free[w], k)) &&
+        (MapBit(&c->dirty[0], 64 * w + k) <==> Bit(c->dirty[w], k)); */
   //@ assert taken: \forall integer k; 0 <= k < 64 ==> (Bit(taken, k) <==> Bit(pages, k) && Bit(c->free[w], k));
   //@ assert left: \forall integer k; 0 <= k < 64 ==> (Bit(left, k) <==> Bit(c->free[w], k) && !Bit(pages, k));
+  //@ assert dirty: \forall integer k; 0 <= k < 64 ==> (Bit(dirty, k) <==> Bit(c->dirty[w], k) || Bit(taken, k));
   //@ assert zeros: \forall integer k; 0 <= k < 64 ==> (Bit(zeros, k) <==> Bit(taken, k) && !Bit(c->dirty[w], k));
   *clean = zeros;
   c->free[w] = left;
-  c->dirty[w] |= taken;
-  //@ assert free: c->free[w] == left;
+  c->dirty[w] = dirty;
+  //@ assert kept: c->free[w] == left && *clean == zeros;
+  /*@ assert now: \forall integer k; 0 <= k < 64 ==> (MapBit(&c->free[0], 64 * w + k) <==> Bit(left, k)) &&
+        (MapBit(&c->dirty[0], 64 * w + k) <==> Bit(dirty, k)); */
   return taken;
 }
 

@@ -23,8 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The sweepgen of a manual heap: constant, and odd where that of a collected heap is even. So no word of a collected heap
- * reads as full and at rest in a manual one, to which a thread that was slow after a free might make M3 or M6. */
+/* The sweepgen of a manual heap: constant, and odd where that of a collected heap is even. So no word of a collected
+ * heap reads as full and at rest in a manual one, to which a thread that was slow after a free might make M3 or M6. */
 #define VS_SWEEPGEN 5u
 
 #define VS_OWNER_NONE 0u              /* the default heap's central lists, or no span at all */

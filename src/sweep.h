@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sweep tickets and completion in one atomic word (Go's activeSweep, runtime/mgcsweep.go 1.20). A sweeper takes a ticket before it looks for work and gives it back when it is done; one that finds none
- * drains the word, and nobody gets a ticket any more. So "drained and no ticket out" is never true too early, and once
- * true stays so until the next turn.
+ * Sweep tickets and completion in one atomic word (Go's activeSweep, runtime/mgcsweep.go 1.20). A sweeper takes a
+ * ticket before it looks for work and gives it back when it is done; one that finds none drains the word, and nobody
+ * gets a ticket any more. So "drained and no ticket out" is never true too early, and once true stays so until the
+ * next turn.
  *
  *   bit 31       drained: no span is left to be swept
  *   bits 30..0   tickets out

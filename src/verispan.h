@@ -43,7 +43,7 @@ size_t vs_usable_size(const void *block);
 
 /* What the heap holds, at some moment during the call. Bytes unless they say otherwise. */
 struct vs_stats {
-  uint64_t reserved;  /* address space of the arenas */
+  uint64_t reserved;  /* address space of the heap */
   uint64_t in_use;    /* pages of spans: live blocks, cached and free slots, waste */
   uint64_t resident;  /* pages that may hold memory: in use, or freed and not yet given back */
   uint64_t released;  /* ever given back to the system */
@@ -78,8 +78,9 @@ void vs_stop_scavenger(void);
  * during the call; report must not allocate. */
 size_t vs_audit(void (*report)(void *context, const char *violation), void *context);
 
-/* Further heaps. Each is independent of the others and of the default heap, of which malloc and vs_malloc allocate; all share
- * one page heap. A block belongs to the heap that it was allocated in; only vs_heap_free with that heap frees it.
+/* Further heaps. Each is independent of the others and of the default heap, of which malloc and vs_malloc allocate;
+ * all share one page heap. A block belongs to the heap that it was allocated in; only vs_heap_free with that heap
+ * frees it.
  *
  * A manual heap is for blocks that die together. A collected one is for a language runtime that marks and sweeps: the
  * embedder finds the live objects, the heap does the rest. Its cycle:
@@ -88,15 +89,17 @@ size_t vs_audit(void (*report)(void *context, const char *violation), void *cont
  *   vs_heap_mark(heap, p) for all that is live      any threads; others may allocate at the same time
  *   vs_heap_end_mark(heap, allowance);              the world stops again
  *
- * An object that was not reached between the two and is older than vs_heap_begin_mark is dead from vs_heap_end_mark on, and
- * its memory is used again; one allocated in between lives on at least until the next cycle. */
+ * An object that was not reached between the two and is older than vs_heap_begin_mark is dead from vs_heap_end_mark
+ * on, and its memory is used again; one allocated in between lives on at least until the next cycle. In the child of a
+ * fork a collected heap may be used if no other thread was in a call on it. */
 struct vs_heap;
 enum vs_heap_kind { VS_HEAP_MANUAL, VS_HEAP_COLLECTED };
 
 /* An empty heap; NULL with errno ENOMEM if 63 further heaps exist or the system refused memory. */
 struct vs_heap *vs_heap_create(enum vs_heap_kind kind);
 
-/* Frees the heap with all its blocks. No other thread is in a call on it, then or later; objects are not being marked. */
+/* Frees the heap with all its blocks. No other thread is in a call on it, then or later; objects are not being marked.
+ */
 void vs_heap_destroy(struct vs_heap *heap);
 
 /* Flags of vs_heap_malloc. */
@@ -119,16 +122,19 @@ struct vs_object {
   bool noscan;
 };
 
-/* Reaches the object that p, any word, points to or into. Whether it is an object and was not reached before: true for one caller
- * only, who finds it described in *object if object is not NULL. Any thread, between vs_heap_begin_mark and vs_heap_end_mark. */
+/* Reaches the object that p, any word, points to or into. Whether it is an object and was not reached before: true for
+ * one caller only, who finds it described in *object if object is not NULL. Any thread, between vs_heap_begin_mark and
+ * vs_heap_end_mark. */
 bool vs_heap_mark(struct vs_heap *heap, const void *p, struct vs_object *object);
 
-/* Whether any word p points to or into an object of a collected heap; then *object describes it. While objects are marked any
- * thread; else no other thread is in a call on the heap, and an object that died is still found until it is swept. */
+/* Whether any word p points to or into an object of a collected heap; then *object describes it. While objects are
+ * marked any thread; else no other thread is in a call on the heap, and an object that died is still found until it is
+ * swept. */
 bool vs_heap_object(struct vs_heap *heap, const void *p, struct vs_object *object);
 
-/* Ends marking: the world is stopped. What is dead is swept as the program allocates; allowance: bytes within whose allocation the
- * sweep is to be finished, such as the distance to the next cycle; with 0 it is only done where a thread needs a span. */
+/* Ends marking: the world is stopped. What is dead is swept as the program allocates; allowance: bytes within whose
+ * allocation the sweep is to be finished, such as the distance to the next cycle; with 0 it is only done where a
+ * thread needs a span. */
 void vs_heap_end_mark(struct vs_heap *heap, size_t allowance);
 
 /* Sweeps a part of what is left to sweep, in whatever thread. Whether there was something. */

@@ -451,8 +451,8 @@ def main():
         die("interrupted before the first round")
     finally:
         shutil.rmtree(context.scratch, ignore_errors=True)
-    facts = {"rounds": rounds, "wanted": args.runs if args.loads else 0, "interrupted": interrupted, "scale": args.scale,
-             "cpus": os.cpu_count(), "load_before": load_before, "load_after": os.getloadavg()[0],
+    facts = {"rounds": rounds, "wanted": args.runs if args.loads else 0, "interrupted": interrupted,
+             "scale": args.scale, "cpus": os.cpu_count(), "load_before": load_before, "load_after": os.getloadavg()[0],
              "seconds": time.monotonic() - start,
              "versions": {name: package_of(path) for name, path in context.origins.items()}}
     verdicts = judge(results, figures)

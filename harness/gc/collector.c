@@ -8,7 +8,7 @@
 
 #include "verispan.h"
 
-/* A cycle starts when half as much again as what lived after the last one was allocated, but not before so many bytes. */
+/* A cycle starts when half as much again as lived after the last one was allocated, but not before so many bytes. */
 #define LEAST_DISTANCE ((size_t)4 << 20)
 static size_t distance_for(size_t lived) {
   size_t grown = lived + lived / 2;

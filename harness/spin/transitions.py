@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the transitions of control words in four places: the table of spec/protocol.md, the predicate CtlStep of
-spec/protocol.acsl, the model (STORE and CAS in harness.pml) and the writes of control words in src/, which name their
-transition in a ghost argument.
+spec/protocol.acsl, the models (STORE and CAS in span_model for M, in cycle_model for T) and the writes of control words in
+src/, which name their transition in a ghost argument.
 
 Each place gives some of these by transition: how it is written (store or CAS; in specification and code with the order),
 the states before and the states after. That a write in src/ leads from and to what CtlStep says is proved by WP
-(module ownership); here it is made sure that no write gets around that."""
+(module ownership); here it is made sure that no write gets around that. The turn, T2, writes no control word: in
+specification, src/ and model it must be there."""
 
 import pathlib
 import re
 
-ROW = re.compile(r"^\| (M\d+) \| ([^|]*) -> ([^|]*) \|[^|]*\| ([^|]*) \|$", re.M)
-LOGIC = re.compile(r"\(t == (M\d+) &&(.*?)\)(?: \|\||;)$", re.M)
-STATE = re.compile(r"\bIs(\w+)\((?:g, )?([ab])\)")
-STEP = re.compile(r"^\s*(?:.*\{ )?(STORE|CAS)\((M\d+), \w+, (\w+)(?:\([^,]*\))?, (\w+)(?:\([^,]*\))?[,)]", re.M)
-WRITE = re.compile(r"\bcontrol_(store_\w+|cas)\(&\w+->ctl,.*?\) /\*@ ghost \((.*?), \w+\) \*/")
-ACCESS = re.compile(r"(\w+)\(&\w+(?:->|\.)ctl\b")
+TURN = "T2"
+ROW = re.compile(r"^\| ([MT]\d+) \| ([^|]*) -> ([^|]*) \|[^|]*\| ([^|]*) \|$", re.M)
+LOGIC = re.compile(r"\(t == ([MT]\d+) &&(.*?)\)(?: \|\||;)$", re.M | re.S)
+STATE = re.compile(r"(?<!!)\bIs(\w+)\((?:\w+, )?([ab])\)")
+ANY = "CtlLegal(a)"
+STEP = re.compile(r"\b(STORE|CAS)\(([MT]\d+), \w+, (\w+)(?:\([^,]*\))?, (\w+)(?:\([^,]*\))?[,)]")
+WRITE = re.compile(r"\bcontrol_(store_\w+|cas)\(&\w+->ctl,.*?\) /\*@ ghost \((\w+), \w+\) \*/")
+CHOICE = re.compile(r"ghost enum control_transition (\w+) = [^;]*\? (\w+) : (\w+);")
+ACCESS = re.compile(r"(?<![\\\w])(\w+)\(&\w+(?:->|\.)ctl\b")
 READS = {"control_load", "vs_load_relaxed_u64", "vs_load_acquire_u64"}
 HOW = {"release store": "store_release", "sequentially consistent store": "store_seq", "CAS": "cas"}
 
@@ -38,6 +42,8 @@ def of_logic(text):
         states = {"a": set(), "b": set()}
         for state, word in STATE.findall(condition):
             states[word].add(re.sub(r"(?<!^)([A-Z])", r" \1", state).lower())
+        if ANY in condition:
+            states["a"].add("any")
         table[name] = (states["a"], states["b"])
     return table
 
@@ -49,12 +55,15 @@ def of_model(text):
         ways.add(how.lower())
         befores.add(before.lower().replace("_", " "))
         afters.add(after.lower().replace("_", " "))
+    if f"SEEN({TURN})" in text:
+        table[TURN] = (set(), set(), set())
     return table
 
 
 def of_code(folder):
     table = {}
     for path in sorted(folder.glob("*.[ch]")):
+        chosen = {}
         for number, line in enumerate(path.read_text().splitlines(), 1):
             place = f"src/{path.name}:{number}"
             writes = WRITE.findall(line)
@@ -65,28 +74,36 @@ def of_code(folder):
                 raise Mismatch(f"{place} writes a control word and names no transition")
             if writes and path.name != "ownership.h":
                 raise Mismatch(f"{place} writes a control word outside the module ownership, which is proved")
+            chosen.update({name: (one, other) for name, one, other in CHOICE.findall(line)})
             for way, ghost in writes:
-                for name in re.findall(r"\bM\d+\b", ghost):
+                for name in chosen.get(ghost, (ghost,)):
                     table.setdefault(name, set()).add(way)
+            if re.search(rf"->sweepgen = spanctl_add\(\w+->sweepgen, 2\); /\* {TURN} \*/", line):
+                table[TURN] = set()
     return table
 
 
 def by_number(names):
-    return sorted(names, key=lambda name: int(name[1:]))
+    return sorted(names, key=lambda name: (name[0], int(name[1:])))
 
 
 def compare(root, model_path):
-    """Raises Mismatch, or says what was compared."""
+    """Raises Mismatch, or says what was compared. The model is one of the two, and has its part of the table."""
     root = pathlib.Path(root)
     specification = of_specification((root / "spec" / "protocol.md").read_text())
     logic = of_logic((root / "spec" / "protocol.acsl").read_text())
     model = of_model(pathlib.Path(model_path).read_text())
     code = of_code(root / "src")
+    logic[TURN] = specification[TURN][1:]
+    specification, logic, code = ({name: row for name, row in table.items() if name[0] in {m[0] for m in model}}
+                                  for table in (specification, logic, code))
     for place, table in (("spec/protocol.acsl", logic), ("the model", model), ("src/", code)):
         for name in by_number(set(specification) ^ set(table)):
             raise Mismatch(f"{name} is only in {place if name in table else 'spec/protocol.md'}, compared with "
                            f"{'spec/protocol.md' if name in table else place}")
     for name in by_number(specification):
+        if name == TURN:
+            continue
         ways, before, after = specification[name]
         kinds = {way.split("_")[0] for way in ways}
         if model[name] != (kinds, before, after):

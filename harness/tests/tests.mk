@@ -85,7 +85,7 @@ check-lives: $(TESTS_OUT)/lives/lives $(LIVES_BUGS:%=$(TESTS_OUT)/lives/%.so) $(
 LIBC_BOTH := boundary process cxx
 LIBC_PRELOADED := $(LIBC_BOTH:%=$(TESTS_OUT)/libc/preloaded/%)
 LIBC_LINKED := $(LIBC_BOTH:%=$(TESTS_OUT)/libc/linked/%) \
-  $(TESTS_OUT)/libc/linked/api $(TESTS_OUT)/libc/linked/static_program
+  $(TESTS_OUT)/libc/linked/api $(TESTS_OUT)/libc/linked/refusal $(TESTS_OUT)/libc/linked/static_program
 LIBC_HDR := $(TESTS)/allocator_calls.h $(TESTS)/libc/cases.h
 LIBC_DLOPENED := $(abspath $(TESTS_OUT)/libc/dlopened.so)
 LIBC_C := $(TESTS_C) -Isrc -DDLOPEN_LIBRARY='"$(LIBC_DLOPENED)"'
@@ -102,6 +102,13 @@ $(TESTS_OUT)/libc/preloaded/cxx: $(TESTS)/libc/cxx.cpp
 $(TESTS_OUT)/libc/linked/cxx: $(TESTS)/libc/cxx.cpp $(BUILD)/libverispan.a
 	@mkdir -p $(@D)
 	$(TESTS_CXX) -std=gnu++17 -O2 $(TESTS_CFLAGS) -o $@ $< -Wl,-u,malloc $(BUILD)/libverispan.a -pthread
+
+# The library's system calls go through the program.
+REFUSED_CALLS := mmap munmap mprotect madvise mremap
+
+$(TESTS_OUT)/libc/linked/refusal: $(TESTS)/libc/test_refusal.c $(BUILD)/libverispan.a $(LIBC_HDR)
+	@mkdir -p $(@D)
+	$(LIBC_C) -o $@ $< $(REFUSED_CALLS:%=-Wl,--wrap=%) $(BUILD)/libverispan.a -lcmocka -pthread
 
 $(TESTS_OUT)/libc/linked/static_program: $(TESTS)/libc/static_program.c $(BUILD)/libverispan.a $(LIBC_HDR)
 	@mkdir -p $(@D)
@@ -144,9 +151,13 @@ check-builds: ## compilers, optimization levels, LTO, ThreadSanitizer, Undefined
 
 # ---- long ----
 
-check-long: check-tools $(TESTS_OUT)/stress/stress $(TESTS_OUT)/lives/lives $(BUILD)/libverispan.so ## each of check-lives for 5 minutes, ten seeds of the stress test (above an hour)
+LONG_PROGRAMS := $(TESTS_OUT)/stress/stress $(TESTS_OUT)/lives/lives $(TESTS_OUT)/unit/test_cycle
+
+check-long: check-tools $(LONG_PROGRAMS) $(BUILD)/libverispan.so ## each of check-lives and cycle turns for 5 minutes, ten seeds of the stress test (above an hour)
 	@$(TESTS_PYTHON) $(TESTS)/lives/run.py --program $(TESTS_OUT)/lives/lives --library $(BUILD)/libverispan.so \
 	  --results $(TESTS_RESULTS) --group long-lives --seconds 300
+	@CYCLE_SECONDS=300 $(TESTS_PYTHON) $(TESTS)/run_tap.py --group long-cycles --results $(TESTS_RESULTS) \
+	  --linked $(TESTS_OUT)/unit/test_cycle --seconds 600
 	@for seed in 11 12 13 14 15 16 17 18 19 20; do \
 	  $(TESTS_PYTHON) $(TESTS)/stress/run.py --program $(TESTS_OUT)/stress/stress \
 	    --library $(BUILD)/libverispan.so --results $(TESTS_RESULTS) --group long-$$seed \

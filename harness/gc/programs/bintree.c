@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Binary trees that nobody frees, after GCBench (Ellis, Kovac & Boehm): a stretch tree, a tree and an array that stay, and
- * many trees of each depth, top-down and bottom-up.
+ * Binary trees that nobody frees, after GCBench (Ellis, Kovac & Boehm): a stretch tree, a tree and an array that stay,
+ * and many trees of each depth, top-down and bottom-up.
  */
 #include "program.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Strings in a hash table that forgets: lines are composed of words by joining them, indexed by word in chained buckets, and
- * dropped with the table's older half. Nothing is freed; strings hold no pointers.
+ * Strings in a hash table that forgets: lines are composed of words by joining them, indexed by word in chained
+ * buckets, and dropped with the table's older half. Nothing is freed; strings hold no pointers.
  */
 #include "program.h"
 

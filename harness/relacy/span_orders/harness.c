@@ -10,25 +10,21 @@
  *
  * Blocks are plain words that a thread writes when it gets one and before it frees one: see ownership_orders.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "alloc.h"
-#include "mheap.h"
 #include "orders.h"
-#include "os.h"
-#include "ownership.h"
-#include "scavenge.h"
 
-enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2 + 1, SLOTS = 2, N_MCACHES = 2, NONE = SLOTS };
-#define BASE (VS_ARENA_SIZE + VS_PAGE_SIZE)
+enum { SLOTS = 2, N_MCACHES = 2 };
 #define GHOST __attribute__((no_sanitize_thread))
+#define CHECK ORDERS_CHECK
+static _Noreturn void unexpected(const char *property) {
+  orders_fail(property);
+  abort();
+}
+#include "../../one_span.h"
 
 /* --- the start ------------------------------------------------------------------------------------------ */
-
-enum slot_state { CACHED, LIVE, FREED, REMOTE, N_SLOT_STATES };
-enum place { ACTIVE, QUEUED, FULL, INBOX, N_PLACES };
 
 /* What thread 0 does, a letter a step: A allocates, H allocates and hands over, F frees its lowest block. */
 static const char *const scripts[] = {"A", "AA", "F", "FA", "H"};
@@ -41,72 +37,20 @@ static struct {
   const char *script;
 } start;
 
-static struct heap_arena arena;
-static struct mspan *const span = &arena.span[1];
-static struct mcache mcaches[N_MCACHES];
-static struct { struct mcache *mcache; uint32_t tag; } held[N_MCACHES];
 static uint64_t mailbox;
 
 static uint64_t block[SLOTS]; /* the user's memory */
 static bool live[SLOTS];      /* ghosts: who has which block */
 static bool owners[SLOTS];
-static struct { uint64_t full_given_up, woken, reclaimed, drained, allocated, handed_over; } seen;
+static uint64_t handed_over;
 
 /* --- the layers below ------------------------------------------------------------------------------------- */
 
-struct mheap vs_heap;
-static size_t metadata_used;
-
-void *os_metadata(size_t size) {
-  struct mcache *c = &mcaches[metadata_used++];
-  return size == sizeof *c && metadata_used <= N_MCACHES ? c : NULL;
-}
-static _Noreturn void unexpected(const char *property) {
-  orders_fail(property);
-  abort();
-}
 GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
   (void)what;
   (void)addr;
   unexpected("false-report");
-}
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
-  (void)spanclass;
-  (void)ctl;
-  (void)cache;
-  return NULL;
-}
-void mheap_free(struct mspan *s) {
-  (void)s;
-  unexpected("page-heap-called");
-}
-void mheap_flush(struct mheap_cache *cache) {
-  (void)cache;
-  unexpected("page-heap-called");
-}
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  (void)size;
-  (void)align;
-  (void)zeroed;
-  unexpected("page-heap-called");
-}
-bool mheap_free_large(struct mspan *s) {
-  (void)s;
-  unexpected("page-heap-called");
-}
-void scavenge_assist(void) {}
-uint64_t scavenge_trim(void) {
-  unexpected("page-heap-called");
-}
-bool mheap_is_dirty(uintptr_t addr) {
-  (void)addr;
-  unexpected("page-heap-called");
-}
-bool mheap_resize_large(struct mspan *s, uint64_t npages) {
-  (void)s;
-  (void)npages;
-  unexpected("page-heap-called");
 }
 static bool running; /* the threads are */
 int pthread_mutex_lock(pthread_mutex_t *m) {
@@ -118,30 +62,12 @@ int pthread_mutex_unlock(pthread_mutex_t *m) {
   (void)m;
   return 0;
 }
-int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
-  (void)destructor;
-  *key = 0;
-  return 0;
-}
-int pthread_setspecific(pthread_key_t key, const void *value) {
-  (void)key;
-  (void)value;
-  return 0;
-}
-
 /* --- the threads ---------------------------------------------------------------------------------------------- */
-
-static GHOST void use_mcache(int thread) {
-  vs_tls_mcache = held[thread].mcache;
-  vs_tls_tag = held[thread].tag;
-}
-
-static GHOST uint32_t slot_of(uintptr_t p) { return (uint32_t)((p - span->base) / span->elem_size); }
 
 static GHOST void give_back(uint32_t slot) {
   orders_touch(&block[slot], sizeof block[slot], true);
   live[slot] = false;
-  heap_free(span->base + (uintptr_t)slot * span->elem_size, "free");
+  heap_free(address_of(slot), "free");
 }
 
 /* The slot of a fresh block, or NONE. */
@@ -182,52 +108,21 @@ static GHOST void freeing_thread(void) {
   uint64_t letter = *start.script == 'H' ? vs_load_acquire_u64(&mailbox) : 0;
   if (letter != 0) {
     give_back((uint32_t)letter - 1);
-    seen.handed_over++;
+    handed_over++;
   }
 }
 
 /* --- checks --------------------------------------------------------------------------------------------------- */
 
 static GHOST void check_transition(const void *addr, uint64_t old, uint64_t new_value) {
-  uint32_t home = held[0].mcache->id;
-  uint64_t owned = spanctl_owned(home), full = spanctl_resting_full(home), unswept = spanctl_unswept(home);
-  if (addr != &span->ctl) return;
-  bool holder = vs_tls_mcache == held[0].mcache;
-  bool gives_up = holder && old == owned && new_value == full;
-  bool reclaims = holder && old == full && new_value == owned;
-  bool wakes = !holder && old == full && new_value == unswept;
-  bool accepts = holder && old == unswept && new_value == owned;
-  ORDERS_CHECK(gives_up || reclaims || wakes || accepts, "legal-transition");
-  seen.full_given_up += gives_up;
-  seen.reclaimed += reclaims;
-  seen.woken += wakes;
-  seen.drained += accepts;
-}
-
-/* In how many places the span stands: active, in a queue or in an inbox of any mcache. */
-static GHOST int places(bool inbox) {
-  int n = 0;
-  for (int i = 0; i < N_MCACHES; i++) {
-    const struct mspan *s = inbox ? mcaches[i].inbox : mcaches[i].partial[SPANCLASS].head;
-    n += !inbox && mcaches[i].alloc[SPANCLASS] == span;
-    for (int length = 0; s != NULL; s = s->next) {
-      n += s == span;
-      ORDERS_CHECK(++length <= 1, "in-one-place");
-    }
-  }
-  return n;
+  if (addr == &span->ctl) check_step(vs_tls_mcache == held[0].mcache, old, new_value);
 }
 
 static GHOST void final_check(void) {
-  uint64_t ctl = span->ctl;
-  uint32_t home = held[0].mcache->id, expected = 0;
+  uint32_t expected = 0;
   running = false;
-  bool full = ctl == spanctl_resting_full(home);
-  ORDERS_CHECK(full || ctl == spanctl_unswept(home) || ctl == spanctl_owned(home), "legal-end");
-  ORDERS_CHECK(places(true) == (ctl == spanctl_unswept(home)), "in-one-place");
-  ORDERS_CHECK(places(false) == (ctl == spanctl_owned(home)), "in-one-place");
-  ORDERS_CHECK(!full || span->remote_bits[0] == 0, "lost-wake-up");
-  use_mcache(0);
+  check_end();
+  hold_mcache(0);
   for (uint32_t slot = 0; slot < SLOTS; slot++) expected += !live[slot];
   while (allocate() != NONE) expected--;
   ORDERS_CHECK(expected == 0, "freed-slot-lost");
@@ -235,68 +130,13 @@ static GHOST void final_check(void) {
 
 /* --- the state before each execution --------------------------------------------------------------------------- */
 
-static GHOST void put_span(void) {
-  struct mcache *home = held[0].mcache;
-  mspan_init(span, BASE, SPANCLASS, true);
-  span->nelems = SLOTS;
-  span->nkept = SLOTS;
-  span->next = span->prev = NULL;
-  span->alloc_bits[0] = VS_WORD_ONES;
-  span->mark_bits[0] = bits_below(SLOTS);
-  span->alloc_cache = 0;
-  for (uint32_t i = 0; i < SLOTS; i++) {
-    if (start.slot[i] == CACHED) {
-      span->alloc_cache |= bits_one(i);
-      span->mark_bits[0] &= ~bits_one(i);
-    } else if (start.slot[i] == FREED) {
-      span->mark_bits[0] &= ~bits_one(i);
-      span->nkept--;
-    } else if (start.slot[i] == REMOTE) {
-      span->remote_bits[0] |= bits_one(i);
-    }
-  }
-  if (start.place == ACTIVE) {
-    home->alloc[SPANCLASS] = span;
-  } else if (start.place == QUEUED) {
-    home->partial[SPANCLASS] = (struct mcache_queue){span, span};
-    home->nqueued = 1;
-  } else if (start.place == INBOX) {
-    home->inbox = span;
-  }
-  span->ctl = start.place == FULL    ? spanctl_resting_full(home->id)
-              : start.place == INBOX ? spanctl_unswept(home->id)
-                                     : spanctl_owned(home->id);
-}
-
 static GHOST void reset(void) {
-  for (int i = 0; i < N_MCACHES; i++) {
-    mcaches[i].alloc[SPANCLASS] = &vs_empty_span;
-    mcaches[i].partial[SPANCLASS] = (struct mcache_queue){NULL, NULL};
-    mcaches[i].nqueued = 0;
-    mcaches[i].inbox = NULL;
-  }
-  put_span();
+  put_span(start.place, start.slot);
   mailbox = 0;
   for (uint32_t slot = 0; slot < SLOTS; slot++) {
     live[slot] = start.slot[slot] == LIVE;
     owners[slot] = live[slot] && start.given != slot;
   }
-}
-
-/* Checks mcaches out for both threads and enters the span in the arena: once. */
-static void set_up(void) {
-  vs_arena_map[1] = &arena;
-  arena_set_head(&arena, 0, VS_ARENA_PAGES, &vs_empty_span);
-  for (int i = 0; i < N_MCACHES; i++) {
-    struct mspan *s;
-    uint32_t slot;
-    vs_tls_mcache = &vs_empty_mcache;
-    if (mcache_alloc_slow(&vs_default_heap, SPANCLASS, &s, &slot)) abort();
-    held[i].mcache = vs_tls_mcache;
-    held[i].tag = vs_tls_tag;
-  }
-  mspan_init(span, BASE, SPANCLASS, true);
-  arena_set_head(&arena, 1, span->npages, span);
 }
 
 /* Says what is shared. The marks are quiet unless a block is handed over: only then could an old one be seen. */
@@ -337,8 +177,7 @@ static void run_start(void) {
                                           .thread = {owner_thread, freeing_thread},
                                           .final = final_check,
                                           .on_write = check_transition,
-                                          .on_resume = use_mcache};
-  static const char *const place_names[] = {"active", "queued", "full", "inbox"};
+                                          .on_resume = hold_mcache};
   declare();
   starts++;
   if (orders_explore(&test, &executions)) return;
@@ -346,15 +185,6 @@ static void run_start(void) {
          "CLFR"[start.slot[0]], "CLFR"[start.slot[1]], start.script, start.given == NONE ? -1 : (int)start.given,
          orders_failed());
   exit(1);
-}
-
-/* Whether the invariants allow this place with these slots. */
-static bool possible(void) {
-  int count[N_SLOT_STATES] = {0};
-  for (int i = 0; i < SLOTS; i++) count[start.slot[i]]++;
-  if (start.place == FULL) return count[LIVE] == SLOTS;
-  if (start.place == INBOX) return count[CACHED] == 0 && count[FREED] == 0 && count[REMOTE] > 0;
-  return true;
 }
 
 static void choose_rest(void) {
@@ -375,16 +205,11 @@ int main(void) {
       start.place = (enum place)place;
       start.slot[0] = (enum slot_state)(states / N_SLOT_STATES);
       start.slot[1] = (enum slot_state)(states % N_SLOT_STATES);
-      if (possible()) choose_rest();
+      if (start_possible(start.place, start.slot)) choose_rest();
     }
   }
-  printf("reached end %llu\n", (unsigned long long)executions);
-  printf("reached gives-up %llu\n", (unsigned long long)seen.full_given_up);
-  printf("reached reclaims %llu\n", (unsigned long long)seen.reclaimed);
-  printf("reached wakes %llu\n", (unsigned long long)seen.woken);
-  printf("reached drains %llu\n", (unsigned long long)seen.drained);
-  printf("reached allocates %llu\n", (unsigned long long)seen.allocated);
-  printf("reached hands-over %llu\n", (unsigned long long)seen.handed_over);
+  print_seen(executions);
+  printf("reached hands-over %llu\n", (unsigned long long)handed_over);
   printf("OK starts=%llu executions=%llu\n", (unsigned long long)starts, (unsigned long long)executions);
   return 0;
 }

@@ -48,10 +48,27 @@ static bool away; /* a range is on its way back */
 static uint64_t page_number(uintptr_t addr) { return addr / VS_PAGE_SIZE - FIRST; }
 
 void *os_metadata(size_t size) { return size == sizeof page_block ? &page_block : NULL; }
-uintptr_t os_reserve(size_t size, size_t align) {
+uintptr_t os_hint(void) { return 0; }
+uintptr_t os_reserve(uintptr_t hint, size_t size, size_t align) {
+  (void)hint;
   (void)size;
   (void)align;
   return 0;
+}
+static _Noreturn void unexpected(const char *name) {
+  sched_fail("unexpected: %s", name);
+  abort();
+}
+int os_prepare(uintptr_t addr, size_t size) {
+  (void)addr;
+  (void)size;
+  unexpected("os_prepare");
+}
+int os_move(uintptr_t from, uintptr_t to, size_t size) {
+  (void)from;
+  (void)to;
+  (void)size;
+  unexpected("os_move");
 }
 void os_unreserve(uintptr_t addr, size_t size) {
   (void)addr;
@@ -79,8 +96,7 @@ uint64_t os_processors(void) { return 1; }
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
   (void)addr;
-  sched_fail("unexpected: %s", what);
-  abort();
+  unexpected(what);
 }
 int pthread_mutex_lock(pthread_mutex_t *m) {
   sched_lock(m);

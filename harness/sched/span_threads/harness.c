@@ -19,11 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "mheap.h"
-#include "os.h"
-#include "ownership.h"
-#include "scavenge.h"
 #include "sched.h"
 
 #ifndef SLOTS
@@ -36,14 +31,18 @@
 #define FREES 1 /* blocks that each frees */
 #endif
 
-enum { SIZE_CLASS = 67, N_MCACHES = 1 + FREERS, NONE = SLOTS };
-#define SPANCLASS (SIZE_CLASS * 2u + 1u)
-#define BASE (VS_ARENA_SIZE + VS_PAGE_SIZE)
+enum { N_MCACHES = 1 + FREERS };
+
+/* Counters and the like, which no thread orders: not part of what is checked for races. */
+#define GHOST __attribute__((no_sanitize_thread))
+#define CHECK SCHED_CHECK
+static _Noreturn void unexpected(const char *property) {
+  sched_fail("%s", property);
+  abort();
+}
+#include "../../one_span.h"
 
 /* --- the start ------------------------------------------------------------------------------------ */
-
-enum slot_state { CACHED, LIVE, FREED, REMOTE, N_SLOT_STATES };
-enum place { ACTIVE, QUEUED, FULL, INBOX, N_PLACES };
 
 /* What the owner does, a letter a step: A allocates, F frees its lowest block, and M ends in a refill:
  * it allocates until there is nothing left. */
@@ -58,38 +57,19 @@ static struct {
   bool double_free; /* threads 1 and 2 free the same block */
 } start;
 
-static struct heap_arena arena;
-static struct mspan *const span = &arena.span[1];
-static struct mcache mcaches[N_MCACHES];
-
-static struct {
-  struct mcache *mcache;
-  uint32_t tag;
-} held[N_MCACHES]; /* what each thread's thread-local variables hold */
-
 /* --- ghosts ----------------------------------------------------------------------------------------- */
 
 static uint64_t block[SLOTS]; /* the user's memory */
 static uint32_t live[SLOTS];  /* ordered by the accesses to the block itself */
 static bool owners[SLOTS];    /* blocks that thread 0 may free */
 
-/* Counters and the like, which no thread orders: not part of what is checked for races. */
-#define GHOST __attribute__((no_sanitize_thread))
-
 static bool excused;               /* from the report of a double free */
 static int reports[N_MCACHES + 1]; /* of a double free, by each thread and by the final check */
 
-static struct { uint64_t full_given_up, woken, reclaimed, drained, allocated, reported; } seen;
+static uint64_t double_free_reports;
 
 /* --- the layers below ------------------------------------------------------------------------------- */
 
-struct mheap vs_heap;
-static size_t metadata_used;
-
-void *os_metadata(size_t size) {
-  struct mcache *c = &mcaches[metadata_used++];
-  return size == sizeof *c && metadata_used <= N_MCACHES ? c : NULL;
-}
 GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
   (void)addr;
@@ -97,49 +77,8 @@ GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t 
     sched_fail("false-report: %s", what);
   }
   reports[sched_self() < 0 ? N_MCACHES : sched_self()]++;
-  seen.reported++;
+  double_free_reports++;
   sched_stop();
-}
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
-  (void)spanclass;
-  (void)ctl;
-  (void)cache;
-  return NULL;
-}
-static _Noreturn void unexpected(const char *name) {
-  sched_fail("unexpected: %s", name);
-  abort();
-}
-void mheap_free(struct mspan *s) {
-  (void)s;
-  unexpected("mheap_free of the only span of its class");
-}
-void mheap_flush(struct mheap_cache *cache) {
-  (void)cache;
-  unexpected("mheap_flush");
-}
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  (void)size;
-  (void)align;
-  (void)zeroed;
-  unexpected("mheap_alloc_large");
-}
-bool mheap_free_large(struct mspan *s) {
-  (void)s;
-  unexpected("mheap_free_large");
-}
-void scavenge_assist(void) {}
-uint64_t scavenge_trim(void) {
-  unexpected("scavenge_trim");
-}
-bool mheap_is_dirty(uintptr_t addr) {
-  (void)addr;
-  unexpected("mheap_is_dirty");
-}
-bool mheap_resize_large(struct mspan *s, uint64_t npages) {
-  (void)s;
-  (void)npages;
-  unexpected("mheap_resize_large");
 }
 int pthread_mutex_lock(pthread_mutex_t *m) {
   sched_lock(m);
@@ -149,44 +88,12 @@ int pthread_mutex_unlock(pthread_mutex_t *m) {
   sched_unlock(m);
   return 0;
 }
-int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
-  (void)destructor;
-  *key = 0;
-  return 0;
-}
-int pthread_setspecific(pthread_key_t key, const void *value) {
-  (void)key;
-  (void)value;
-  return 0;
-}
 
 /* --- checks --------------------------------------------------------------------------------------------- */
 
-static uint32_t slot_of(uintptr_t p) { return (uint32_t)((p - span->base) / span->elem_size); }
-static uintptr_t address_of(uint32_t slot) {
-  return span->base + (uintptr_t)slot * span->elem_size;
-}
-
-/* The table of transitions (spec/protocol.md) for a span whose home is thread 0's mcache. */
-static GHOST void check_transition(void *ctx, const volatile void *addr, uint64_t old,
-                                   uint64_t new_value) {
+static GHOST void check_transition(void *ctx, const volatile void *addr, uint64_t old, uint64_t new_value) {
   (void)ctx;
-  if (addr != &span->ctl) {
-    return;
-  }
-  uint32_t home = held[0].mcache->id;
-  uint64_t owned = spanctl_owned(home), full = spanctl_resting_full(home),
-           unswept = spanctl_unswept(home);
-  bool holder = sched_self() == 0;
-  bool gives_up = holder && old == owned && new_value == full;
-  bool reclaims = holder && old == full && new_value == owned;
-  bool wakes = !holder && old == full && new_value == unswept;
-  bool accepts = holder && old == unswept && new_value == owned;
-  SCHED_CHECK(gives_up || reclaims || wakes || accepts, "legal-transition");
-  seen.full_given_up += gives_up;
-  seen.reclaimed += reclaims;
-  seen.woken += wakes;
-  seen.drained += accepts;
+  if (addr == &span->ctl) check_step(sched_self() == 0, old, new_value);
 }
 
 static GHOST void got(uint32_t slot) {
@@ -248,30 +155,13 @@ static void freeing_thread(void *ctx) {
   }
 }
 
-/* In how many places the span stands: active, in a queue or in an inbox of any mcache. */
-static int places(bool inbox) {
-  int n = 0;
-  for (int i = 0; i < N_MCACHES; i++) {
-    const struct mspan *s = inbox ? mcaches[i].inbox : mcaches[i].partial[SPANCLASS].head;
-    n += !inbox && mcaches[i].alloc[SPANCLASS] == span;
-    for (int length = 0; s != NULL; s = s->next) {
-      n += s == span;
-      SCHED_CHECK(++length <= 1, "in-one-place");
-    }
-  }
-  return n;
-}
-
 static void use_mcache(void *ctx, int thread) {
   (void)ctx;
-  vs_tls_mcache = held[thread].mcache;
-  vs_tls_tag = held[thread].tag;
+  hold_mcache(thread);
 }
 
 static void final_check(void *ctx) {
   (void)ctx;
-  uint64_t ctl = span->ctl;
-  uint32_t home = held[0].mcache->id;
   int n_reports = 0;
   for (int i = 0; i < N_MCACHES; i++) {
     n_reports += reports[i];
@@ -279,13 +169,7 @@ static void final_check(void *ctx) {
   if (excused) {
     return;
   }
-  if (reports[0] == 0) { /* else thread 0 stands in the middle of a fold */
-    bool full = ctl == spanctl_resting_full(home);
-    SCHED_CHECK(full || ctl == spanctl_unswept(home) || ctl == spanctl_owned(home), "legal-end");
-    SCHED_CHECK(places(true) == (ctl == spanctl_unswept(home)), "in-one-place");
-    SCHED_CHECK(places(false) == (ctl == spanctl_owned(home)), "in-one-place");
-    SCHED_CHECK(!full || span->remote_bits[0] == 0, "lost-wake-up");
-  }
+  if (reports[0] == 0) check_end(); /* else thread 0 stands in the middle of a fold */
   use_mcache(NULL, 0);
   if (!start.double_free) {
     uint32_t expected = 0;
@@ -307,48 +191,9 @@ static void final_check(void *ctx) {
 
 /* --- the state before each execution -------------------------------------------------------------------- */
 
-static void put_span(void) {
-  struct mcache *home = held[0].mcache;
-  mspan_init(span, BASE, SPANCLASS, true);
-  span->nelems = SLOTS;
-  span->nkept = SLOTS;
-  span->next = span->prev = NULL;
-  span->alloc_bits[0] = VS_WORD_ONES;
-  span->mark_bits[0] = bits_below(SLOTS);
-  span->alloc_cache = 0;
-  for (uint32_t i = 0; i < SLOTS; i++) {
-    if (start.slot[i] == CACHED) {
-      span->alloc_cache |= bits_one(i);
-      span->mark_bits[0] &= ~bits_one(i);
-    } else if (start.slot[i] == FREED) {
-      span->mark_bits[0] &= ~bits_one(i);
-      span->nkept--;
-    } else if (start.slot[i] == REMOTE) {
-      span->remote_bits[0] |= bits_one(i);
-    }
-  }
-  if (start.place == ACTIVE) {
-    home->alloc[SPANCLASS] = span;
-  } else if (start.place == QUEUED) {
-    home->partial[SPANCLASS] = (struct mcache_queue){span, span};
-    home->nqueued = 1;
-  } else if (start.place == INBOX) {
-    home->inbox = span;
-  }
-  span->ctl = start.place == FULL    ? spanctl_resting_full(home->id)
-              : start.place == INBOX ? spanctl_unswept(home->id)
-                                     : spanctl_owned(home->id);
-}
-
 static void reset(void *ctx) {
   (void)ctx;
-  for (int i = 0; i < N_MCACHES; i++) {
-    mcaches[i].alloc[SPANCLASS] = &vs_empty_span;
-    mcaches[i].partial[SPANCLASS] = (struct mcache_queue){NULL, NULL};
-    mcaches[i].nqueued = 0;
-    mcaches[i].inbox = NULL;
-  }
-  put_span();
+  put_span(start.place, start.slot);
   excused = false;
   memset(reports, 0, sizeof reports);
   for (uint32_t slot = 0; slot < SLOTS; slot++) {
@@ -362,22 +207,7 @@ static void reset(void *ctx) {
   }
 }
 
-/* Checks mcaches out for all threads, and enters the span in the arena: once. */
-static void set_up(void) {
-  vs_arena_map[1] = &arena;
-  arena_set_head(&arena, 0, VS_ARENA_PAGES, &vs_empty_span);
-  for (int i = 0; i < N_MCACHES; i++) {
-    struct mspan *s;
-    uint32_t slot;
-    vs_tls_mcache = &vs_empty_mcache;
-    if (mcache_alloc_slow(&vs_default_heap, SPANCLASS, &s, &slot)) {
-      unexpected("a slot from an empty heap");
-    }
-    held[i].mcache = vs_tls_mcache;
-    held[i].tag = vs_tls_tag;
-  }
-  mspan_init(span, BASE, SPANCLASS, true);
-  arena_set_head(&arena, 1, span->npages, span);
+static void name_words(void) {
   sched_name(&span->ctl, sizeof span->ctl, "ctl");
   sched_name(span->remote_bits, sizeof span->remote_bits, "remote_bits");
   sched_name(span->mark_bits, sizeof span->mark_bits, "mark_bits");
@@ -392,7 +222,6 @@ static struct sched_result result;
 static uint64_t starts;
 
 static void print_start(void) {
-  static const char *const place_names[] = {"active", "queued", "full", "inbox"};
   static const char slot_letters[] = "CLFR";
   printf("start: span %s, slots ", place_names[start.place]);
   for (int i = 0; i < SLOTS; i++) {
@@ -425,21 +254,6 @@ static void run_start(void) {
     printf("FAILED %s\n", result.message);
     exit(1);
   }
-}
-
-/* Whether the invariants allow this place with these slots. */
-static bool possible(void) {
-  int count[N_SLOT_STATES] = {0};
-  for (int i = 0; i < SLOTS; i++) {
-    count[start.slot[i]]++;
-  }
-  if (start.place == FULL) {
-    return count[LIVE] == SLOTS;
-  }
-  if (start.place == INBOX) {
-    return count[CACHED] == 0 && count[FREED] == 0 && count[REMOTE] > 0;
-  }
-  return true;
 }
 
 /* All choices of blocks for the other threads to free, of those that are live, from the n-th one on. The
@@ -481,7 +295,7 @@ static void choose_double_free(void) {
 
 static void choose_slots(int n) {
   if (n == SLOTS) {
-    if (possible()) {
+    if (start_possible(start.place, start.slot)) {
       for (int i = 0; i < FREERS * FREES; i++) {
         start.given[i / FREES][i % FREES] = NONE;
       }
@@ -504,18 +318,14 @@ static void choose_slots(int n) {
 
 int main(void) {
   set_up();
+  name_words();
   for (int i = 0; i < 2 * N_PLACES; i++) {
     start.double_free = i >= N_PLACES;
     start.place = (enum place)(i % N_PLACES);
     choose_slots(0);
   }
-  printf("reached end %llu\n", (unsigned long long)result.executions);
-  printf("reached gives-up %llu\n", (unsigned long long)seen.full_given_up);
-  printf("reached reclaims %llu\n", (unsigned long long)seen.reclaimed);
-  printf("reached wakes %llu\n", (unsigned long long)seen.woken);
-  printf("reached drains %llu\n", (unsigned long long)seen.drained);
-  printf("reached allocates %llu\n", (unsigned long long)seen.allocated);
-  printf("reached double-free-report %llu\n", (unsigned long long)seen.reported);
+  print_seen(result.executions);
+  printf("reached double-free-report %llu\n", (unsigned long long)double_free_reports);
   printf("OK starts=%llu executions=%llu pruned=%llu steps=%llu longest=%u\n",
          (unsigned long long)starts, (unsigned long long)result.executions,
          (unsigned long long)result.pruned, (unsigned long long)result.steps, result.longest);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The cycles of a collected heap, spec/protocol.md: every transition T0 to T8, for THREADS threads that allocate and sweep, a
- * marker, the embedder that stops the others and turns, and SPANS spans of SLOTS slots of one class, which go back to the page heap
- * and come out of it again. No bound on operations, nor on cycles: the heap's sweepgen counts modulo 8, where the four values of d
- * are still apart, and the search of all states is complete.
+ * The cycles of a collected heap, spec/protocol.md: every transition T0 to T8, for THREADS threads that allocate and
+ * sweep, the embedder that stops them, marks beside them and turns, and SPANS spans of SLOTS slots of one class, which go
+ * back to the page heap and come out of it again. No bound on operations, nor on cycles: the heap's sweepgen counts
+ * modulo 8, where the four values of d are still apart, and the search of all states is complete.
  *
  * A step is one access to memory that threads share: a control word, the word of tickets, a set under its lock. What only the
  * thread that has a span touches moves together with the step before it.
@@ -15,7 +15,7 @@
  *   one_owner         who allocates from a span has it active, and its word says so
  *   in_one_place      a span is in one set, active in one mcache, or in one thread's hands
  *   object_lost       no object that the program holds is swept away
- *   not_swept         when the sweep is finished every span is swept, and nothing is garbage that was garbage at the turn
+ *   not_swept         when the sweep is finished every span is swept
  *   flaps             once the sweep is finished nobody gets a ticket before the turn
  * and the search itself finds a state in which nobody can go on.
  */
@@ -71,6 +71,7 @@ byte avail[SPANS];   /* to be handed out */
 byte live[SPANS];    /* marked: an object */
 byte held[SPANS];    /* live, and the program can get at it */
 byte reached[SPANS]; /* the remote words */
+byte todo[SPANS];    /* held when marking began: what the marker finds; what is born later it does not look for */
 
 /* Where each span is: sets of spans, a bit each. */
 byte partials[2], fulls[2]; /* by parity of sweepgen / 2 */
@@ -177,7 +178,10 @@ inline sweep_one(s, ok) {
         if
         :: live[s] -> atomic { rest_swept(s) } atomic { push(s) }
         :: else -> /* cycle_free */
-           atomic { STORE(T5, s, BEING_SWEPT, NO_SPAN); TAKE(hands, s); avail[s] = 0; large[s] = 0 }
+           atomic {
+             STORE(T5, s, BEING_SWEPT, NO_SPAN);
+             CHECK(object_lost, !held[s]);
+             TAKE(hands, s); avail[s] = 0; large[s] = 0; held[s] = 0; live[s] = 0 }
         fi
      fi;
      atomic { END(); s = 0 }
@@ -299,14 +303,16 @@ end:
           if :: s != NONE -> mine[t] = NONE; PUT(hands, s); rest_active(s); push(s) :: else fi; s = 0; t++ }
      :: else -> break
      od;
-     atomic { t = 0; marking = 1; stopped = 0 }
+     atomic { t = 0; marking = 1; todo[0] = held[0]; todo[SPANS - 1] = held[SPANS - 1]; stopped = 0 }
      do
-     :: atomic { (held[0] & ~reached[0]) | (held[SPANS - 1] & ~reached[SPANS - 1]) -> /* cycle_mark */
-          s = (held[0] & ~reached[0] -> 0 : SPANS - 1);
-          reached[s] = reached[s] | held[s]; s = 0 }
+     :: atomic { todo[0] | todo[SPANS - 1] -> /* cycle_mark */
+          s = (todo[0] -> 0 : SPANS - 1);
+          reached[s] = reached[s] | todo[s]; todo[s] = 0; s = 0 }
      :: atomic { inside == 0 -> stopped = 1 } break
      od;
-     atomic { reached[0] = reached[0] | held[0]; reached[SPANS - 1] = reached[SPANS - 1] | held[SPANS - 1] }
+     atomic {
+       reached[0] = reached[0] | todo[0]; todo[0] = 0;
+       reached[SPANS - 1] = reached[SPANS - 1] | todo[SPANS - 1]; todo[SPANS - 1] = 0 }
      /* cycle_end_mark */
      do
      :: t < THREADS -> atomic {

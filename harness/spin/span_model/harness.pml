@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The protocol of spec/protocol.md as a state machine: every transition M0 to M10, for THREADS threads that check
+ * The protocol of spec/protocol.md as a state machine: every transition M0 to M12, for THREADS threads that check
  * mcaches out, park and adopt them and flush parked ones, FREERS threads that only free, and SPANS spans of SLOTS
  * slots of one class, which go back to the page heap and come out of it again. There is no bound on the
  * number of operations: the state space is finite and searched completely.
@@ -45,6 +45,7 @@
 #define CENTRAL_FULL (2 + 8 * NONE)
 #define CENTRAL_UNSWEPT (3 + 8 * NONE)
 #define LARGE 5
+#define FURTHER_LARGE 6
 #define STATE(c) ((c) & 7)
 #define OWNER(c) ((c) >> 3)
 
@@ -55,7 +56,7 @@ hidden byte legal_transition, one_owner, in_one_place, lost_wake_up, free_lost;
 /* How often each transition was made: printed at the end of the search, and no part of a state. */
 c_decl {
 \#include <stdio.h>
-  enum { M0, M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, N_TRANSITIONS };
+  enum { M0, M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, M11, M12, N_TRANSITIONS };
   static unsigned long seen[N_TRANSITIONS];
   __attribute__((destructor)) static void print_seen(void) {
     for (int i = 0; i < N_TRANSITIONS; i++) printf("reached M%d %lu\n", i, seen[i]);
@@ -208,7 +209,12 @@ inline choose_block(s, b) {
 inline free_elsewhere(s, b, c, ok) {
   c = ctl[s];
   if
-  :: c == LARGE ->
+  :: c == LARGE || c == FURTHER_LARGE ->
+     atomic {
+       if
+       :: c == FURTHER_LARGE -> CAS(M12, s, FURTHER_LARGE, LARGE, ok); CHECK(legal_transition, ok)
+       :: else
+       fi }
      atomic {
        CAS(M10, s, LARGE, NO_SPAN, ok);
        CHECK(legal_transition, ok); /* nobody else has freed the block */
@@ -342,7 +348,13 @@ end:
 #ifdef WITH_LARGE
      :: atomic { ctl[SPANS - 1] == NO_SPAN ->
           s = SPANS - 1;
-          STORE(M9, s, NO_SPAN, LARGE); live[s] = 1; avail[s] = 0; s = 0 }
+          STORE(M9, s, NO_SPAN, LARGE); avail[s] = 0 }
+        atomic {
+          if
+          :: STORE(M11, s, LARGE, FURTHER_LARGE)
+          :: skip
+          fi;
+          live[s] = 1; s = 0 }
 #endif
      :: /* free of a block, of its own span or another */
         atomic { choose_block(s, b) }
@@ -350,13 +362,13 @@ end:
         :: b == 0
         :: b != 0 && ctl[s] == OWNED(m) -> /* nobody else can change it */
            atomic { CHECK(one_owner, ctl[s] == OWNED(m)); FREE_OWN(s, b) }
-        :: b != 0 && ctl[s] != OWNED(m) && OWNER(ctl[s]) == m && STATE(ctl[s]) != 5 && ctl[s] != NO_SPAN ->
+        :: b != 0 && ctl[s] != OWNED(m) && OWNER(ctl[s]) == m && STATE(ctl[s]) < 5 && ctl[s] != NO_SPAN ->
            /* heap_free_full: full, or on the way through the inbox */
            atomic { FREE_OWN(s, b) }
            atomic {
              CAS(M2, s, RESTING_FULL(m), OWNED(m), ok);
              if :: ok -> PUT(mine[m], s) :: else fi; ok = 0 }
-        :: b != 0 && OWNER(ctl[s]) != m || (b != 0 && ctl[s] == LARGE) -> free_elsewhere(s, b, c, ok)
+        :: b != 0 && (OWNER(ctl[s]) != m || STATE(ctl[s]) >= 5) -> free_elsewhere(s, b, c, ok)
         fi;
         s = 0
      :: /* a queued span goes when it is empty: mcache_emptied */

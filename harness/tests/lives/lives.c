@@ -6,7 +6,8 @@
  *   churn   short threads, which return, exit or are cancelled while they hold blocks; each frees what dead
  *           ones left. Peak memory stays flat
  *   rings   threads in a ring pass blocks on, resize and free them. Peak memory stays flat, nothing gets lost
- *   forks   threads fork all the time beside others that allocate; children use what they inherited, start threads, fork
+ *   forks   threads fork all the time beside others that allocate; children use what they inherited, start threads and
+ *           fork
  *   exits   processes end in every way while their threads are at work: exit from any thread, _exit, SIGKILL, the main
  *           thread first
  *
@@ -114,7 +115,8 @@ static void write_pattern(struct block *b, uint64_t from) {
 static void check_words(const struct block *b, uint64_t words) {
   const uint64_t *word = (const uint64_t *)b;
   for (uint64_t i = 2; i < words && i < PATTERN; i++)
-    if (word[i] != pattern(b, i)) fail("word %llu of a block at %p has changed", (unsigned long long)i, (const void *)b);
+    if (word[i] != pattern(b, i))
+      fail("word %llu of a block at %p has changed", (unsigned long long)i, (const void *)b);
 }
 
 static void check(const struct block *b) {
@@ -141,11 +143,14 @@ static void drop(struct block *b) {
 }
 
 static struct block *resize(struct block *b, uint64_t *x) {
-  const uint64_t words = some_words(x), kept = words < b->words ? words : b->words;
+  const uint64_t words = some_words(x);
   check(b);
   b = t_realloc(b, words * 8);
   if (b == NULL) fail("no memory");
-  check_words(b, kept == b->words ? kept : words);
+  if (words < b->words)
+    check_words(b, words);
+  else
+    check(b);
   b->words = words;
   write_pattern(b, 2);
   return b;
@@ -166,16 +171,21 @@ struct work {
   struct block *table[TABLE];
 };
 
+static struct block *take(struct block **place) {
+  struct block *b = *place;
+  *place = NULL;
+  return b;
+}
+
 /* Runs also when the thread is cancelled or exits: part is left to others, the rest freed on the way out. */
 static void end_work(void *argument) {
   struct work *w = argument;
   for (size_t i = 0; i < TABLE; i++) {
     if (w->table[i] == NULL) continue;
     if (i % 2 == 0)
-      drop(w->table[i]);
+      drop(take(&w->table[i]));
     else
-      share(w->table[i], &w->rng);
-    w->table[i] = NULL;
+      share(take(&w->table[i]), &w->rng);
   }
 }
 
@@ -186,9 +196,9 @@ static void step(struct work *w) {
   else if (next_random(&w->rng) % 8 == 0)
     *b = resize(*b, &w->rng);
   else if (next_random(&w->rng) % 4 == 0)
-    share(*b, &w->rng), *b = NULL;
+    share(take(b), &w->rng);
   else
-    drop(*b), *b = NULL;
+    drop(take(b));
 }
 
 /* Ends by itself after fewer than 97 steps, unless cancelled; by pthread_exit if the seed is even. */
@@ -454,12 +464,23 @@ static void join_all(const pthread_t *thread) {
 static _Noreturn void end_process(enum way way, uint64_t x, const pthread_t *thread) {
   usleep((useconds_t)(next_random(&x) % 3000));
   switch (way) {
-  case BY_THREAD: start(exit_from_thread, next_random(&x) % 1000), sleep(patience), fail("exit did not end the process");
-  case MAIN_FIRST: start(last_thread, next_random(&x)), pthread_exit(NULL);
-  case AT_A_STROKE: _exit(0);
-  case KILLED: raise(SIGKILL), fail("SIGKILL did not");
-  case JOINED: join_all(thread), exit(0);
-  default: exit(0);
+  case BY_THREAD:
+    start(exit_from_thread, next_random(&x) % 1000);
+    sleep(patience);
+    fail("exit did not end the process");
+  case MAIN_FIRST:
+    start(last_thread, next_random(&x));
+    pthread_exit(NULL);
+  case AT_A_STROKE:
+    _exit(0);
+  case KILLED:
+    raise(SIGKILL);
+    fail("SIGKILL did not end the process");
+  case JOINED:
+    join_all(thread);
+    exit(0);
+  default:
+    exit(0);
   }
 }
 

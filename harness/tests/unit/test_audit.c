@@ -82,7 +82,10 @@ static void pages_are_checked(void **state) {
   struct page_chunk *c = pagealloc_chunk(large / VS_PAGE_SIZE);
   const uint32_t p = page % VS_CHUNK_PAGES;
   MUST_BE_SEEN(c->free[p / 64], c->free[p / 64] | (uint64_t)1 << p % 64);
-  MUST_BE_SEEN(c[1].free[7], c[1].free[7] & ~((uint64_t)1 << 63));
+  MUST_BE_SEEN(c->free[7], c->free[7] & ~((uint64_t)1 << 63));
+  MUST_BE_SEEN(c[1].free[7], c[1].free[7] | (uint64_t)1 << 63);
+  MUST_BE_SEEN(c[1].dirty[7], c[1].dirty[7] | (uint64_t)1 << 63);
+  MUST_BE_SEEN(vs_heap.space.heap.n, 0);
   MUST_BE_SEEN(c->dirty[p / 64], c->dirty[p / 64] & ~((uint64_t)1 << p % 64));
   MUST_BE_SEEN(vs_heap.used_pages, vs_heap.used_pages + 1);
   MUST_BE_SEEN(vs_heap.dirty_pages, vs_heap.dirty_pages + 1);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -240,8 +241,10 @@ static void trace(struct vs_heap *h, struct node *n) {
   if (n != NULL && vs_heap_mark(h, n, NULL)) stack[depth++] = n;
   while (depth > 0) {
     n = stack[--depth];
-    for (size_t e = 0; e < EDGES; e++)
-      if (n->edge[e] != NULL && vs_heap_mark(h, (char *)n->edge[e] + n->edge[e]->id % 24, NULL)) stack[depth++] = n->edge[e];
+    for (size_t e = 0; e < EDGES; e++) {
+      struct node *to = n->edge[e];
+      if (to != NULL && vs_heap_mark(h, (char *)to + to->id % 24, NULL)) stack[depth++] = to;
+    }
   }
 }
 
@@ -382,6 +385,12 @@ static void manual_heaps_reuse_what_is_freed(void **state) {
 
 enum { THREADS = 4, TURNS = 60, LIST = 3000 };
 
+/* Cycle turns under load go on for so many seconds, and for TURNS at least: the long mode sets it. */
+static int64_t cycle_seconds(void) {
+  const char *text = getenv("CYCLE_SECONDS");
+  return text == NULL ? 0 : strtol(text, NULL, 10);
+}
+
 /* A world that stops: threads run in steps, and between two steps only the collector does. */
 static struct {
   struct vs_heap *heap;
@@ -454,7 +463,8 @@ static void threads_allocate_while_others_mark_and_sweep(void **state) {
   assert_int_equal(pthread_barrier_init(&world.stop, NULL, THREADS + 1), 0);
   assert_int_equal(pthread_barrier_init(&world.start, NULL, THREADS + 1), 0);
   for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&t[i], NULL, mutator, (void *)i), 0);
-  for (size_t turn = 0; turn < TURNS; turn++) {
+  const time_t end = time(NULL) + cycle_seconds();
+  for (size_t turn = 0; turn < TURNS || time(NULL) < end; turn++) {
     struct node *from[THREADS];
     vs_heap_begin_mark(world.heap);
     for (size_t i = 0; i < THREADS; i++) from[i] = world.list[i];
@@ -522,6 +532,10 @@ static void destroy_twice(void) {
   vs_heap_destroy(wrong_heap);
   vs_heap_destroy(wrong_heap);
 }
+static void allocate_after_destroy(void) {
+  vs_heap_destroy(wrong_heap);
+  (void)vs_heap_malloc(wrong_heap, 100, 0);
+}
 static void mark_in_a_manual_heap(void) { vs_heap_begin_mark(vs_heap_create(VS_HEAP_MANUAL)); }
 static void free_in_another_heap(void) { vs_heap_free(vs_heap_create(VS_HEAP_MANUAL), wrong_block); }
 static void free_twice(void) {
@@ -563,6 +577,7 @@ static void wrong_calls_are_reported(void **state) {
   must_be_reported(begin_twice, "verispan: vs_heap_begin_mark: objects are being marked: 0x");
   must_be_reported(destroy_while_marking, "verispan: vs_heap_destroy: objects are being marked: 0x");
   must_be_reported(destroy_twice, "verispan: vs_heap_destroy: not a heap: 0x");
+  must_be_reported(allocate_after_destroy, "verispan: vs_heap_malloc: not a heap: 0x");
   must_be_reported(mark_in_a_manual_heap, "verispan: vs_heap_begin_mark: not a collected heap: 0x");
   must_be_reported(free_in_another_heap, "verispan: vs_heap_free: not a block of this heap: 0x");
   must_be_reported(free_twice, "verispan: vs_heap_free: double free: 0x");

@@ -382,6 +382,31 @@ static void caches_hold_a_fraction_of_the_heap(void **state) {
   sound();
 }
 
+/* 8 GB of address space in spans of a page: each is its pages' span, half of them go and come again, and all go. */
+static void a_million_spans(void **state) {
+  (void)state;
+  enum { MANY = 1000000, CLASS = 1 };
+  struct mspan **s = malloc(MANY * sizeof *s);
+  const uint64_t spans_before = spans(), used_before = used_pages();
+  assert_non_null(s);
+  assert_int_equal(vs_class_pages[CLASS], 1);
+  for (uint32_t round = 0; round < 2; round++) {
+    for (uint32_t i = 0; i < MANY; i += 1 + round) {
+      s[i] = mheap_alloc(2 * CLASS + 1, spanctl_owned(7), &cache);
+      assert_non_null(s[i]);
+    }
+    for (uint32_t i = 0; i < MANY; i++)
+      assert_ptr_equal(arena_span(s[i]->base + PAGE - 1), s[i]);
+    sound();
+    for (uint32_t i = 0; i < MANY; i += 2 - round)
+      mheap_free(s[i]);
+  }
+  assert_int_equal(spans(), spans_before);
+  assert_int_equal(used_pages(), used_before);
+  sound();
+  free(s);
+}
+
 static void random_spans_do_not_overlap(void **state) {
   (void)state;
   enum { CACHES = 3 };
@@ -443,6 +468,7 @@ int main(void) {
       cmocka_unit_test(cached_pages_need_zeroing_once_used),
       cmocka_unit_test(cache_without_a_run_is_flushed),
       cmocka_unit_test(caches_hold_a_fraction_of_the_heap),
+      cmocka_unit_test(a_million_spans),
       cmocka_unit_test(random_spans_do_not_overlap),
   };
   return unit_run("mheap", tests);
