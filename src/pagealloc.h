@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page allocator: which pages of the 48-bit address space are free, and where the first run of them is that is
- * long enough (Go's runtime/mpagealloc.go). Pages are numbered by address / 8192; a chunk has 512 of them.
+ * The page allocator: which pages are free, and where the first run of them is that is long enough (Go's
+ * runtime/mpagealloc.go). A search goes down one path of the tree of src/pagetree.h, over 8 entries a level; taking and
+ * freeing pages write the path up. Everything here needs the heap lock.
  *
- * Summaries of chunks form a radix tree of five levels, by 14, 3, 3, 3 and 3 bits of the address:
- *
- *   level      0      1      2      3     4
- *   entries    2^14   2^17   2^20   2^23  2^26
- *   pages of   2^21   2^18   2^15   2^12  2^9
- *   an entry   16 GiB 2 GiB  256 MiB 32 MiB 4 MiB
- *
- * Levels 0 to 2 stand complete in memory that reads as zeros until touched. What is below an entry of level 2, two
- * levels of summaries and 64 chunks, is a block, and exists where the heap has been: an entry without a block is 0, and
- * no search goes below it (spec/decisions/0008-tree-below-256-mib.md).
- *
- * A search goes down one path, over 8 entries a level; taking and freeing pages write the path up. The cost depends
- * on neither the number of spans nor the size of the heap. Everything here needs the heap lock.
- *
- * Up: mheap, audit. Down: pagechunk, pagesum, os.
- * Invariant: each summary is that of its pages; no page below search is free. Claims: C3 C10.
+ * Up: mheap, scavenge, audit. Down: pagetree, pagechunk, pagesum, os.
+ * Invariant: PagesInv (spec/pagetree.acsl): each summary is that of its pages; no page below search is free. Claims: C3 C10.
  */
 #ifndef VERISPAN_PAGEALLOC_H
 #define VERISPAN_PAGEALLOC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page allocator: which pages of the 48-bit address space are free, and where the first run of them is that is
- * long enough (Go's runtime/mpagealloc.go). Pages are numbered by address / 8192; a chunk has 512 of them.
+ * The tree of summaries over the pages of the 48-bit address space (Go's runtime/mpagealloc.go): its data. Pages are
+ * numbered by address / 8192; a chunk has 512 of them.
  *
  * Summaries of chunks form a radix tree of five levels, by 14, 3, 3, 3 and 3 bits of the address:
  *
@@ -17,8 +17,8 @@
  * A search goes down one path, over 8 entries a level; taking and freeing pages write the path up. The cost depends
  * on neither the number of spans nor the size of the heap. Everything here needs the heap lock.
  *
- * Up: mheap, audit. Down: pagechunk, pagesum, os.
- * Invariant: each summary is that of its pages; no page below search is free. Claims: C3 C10.
+ * Up: pagealloc, audit. Down: pagechunk, pagesum.
+ * Invariant: PagesInv (spec/pagetree.acsl). Claims: C3 C10.
  */
 #ifndef VERISPAN_PAGETREE_H
 #define VERISPAN_PAGETREE_H
