@@ -25,16 +25,17 @@ bool addrranges_hold(const struct addr_ranges *s, uintptr_t base, uintptr_t limi
   return i > 0 && limit <= s->range[i - 1].limit;
 }
 
-/* Moves ranges number i to n - 1 one place up. */
+/* Moves ranges number i to n - 1 one place up, and writes one in place i. */
 /*@ requires valid: \valid(r + (0 .. n));
     requires bound: i <= n < 32768;
     terminates \true;
-    assigns r[i + 1 .. n];
+    assigns r[i .. n];
+    ensures here: r[i].base == base && r[i].limit == limit;
     ensures same: RangesSame{Pre,Post}(r, 0, i);
     ensures up: RangesUp{Pre,Post}(r, i, n);
     ensures came: RangesCame{Pre,Post}(r, i, n);
 */
-static void addrranges_shift(struct addr_range *r, uint32_t i, uint32_t n) {
+static void addrranges_write(struct addr_range *r, uint32_t i, uint32_t n, uintptr_t base, uintptr_t limit) {
   uint32_t k = n;
   /*@ loop invariant bound: i <= k <= n;
       loop invariant same: RangesSame{Pre,Here}(r, 0, k);
@@ -46,6 +47,8 @@ static void addrranges_shift(struct addr_range *r, uint32_t i, uint32_t n) {
     r[k] = r[k - 1];
     k--;
   }
+  r[i].base = base;
+  r[i].limit = limit;
 }
 
 /* Puts a range in as number i, between its neighbours, and those from there on one place up. */
@@ -70,12 +73,10 @@ static void addrranges_insert(struct addr_ranges *s, uint32_t i, uintptr_t base,
   struct addr_range *r = s->range;
   //@ assert low: \forall integer j; 0 <= j < i ==> r[j].limit < base;
   //@ assert high: \forall integer j; i <= j < s->n ==> limit < r[j].base;
-  addrranges_shift(r, i, s->n);
-  r[i].base = base;
-  r[i].limit = limit;
+  addrranges_write(r, i, s->n, base, limit);
   //@ assert same: RangesSame{Pre,Here}(r, 0, i);
-  //@ assert up: RangesUp{Pre,Here}(r, i, s->n);
   //@ assert came: RangesCame{Pre,Here}(r, i, s->n);
+  //@ assert up: RangesUp{Pre,Here}(r, i, s->n);
   //@ assert apart: RangesApart(r, s->n + 1);
   s->n++;
 }

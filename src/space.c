@@ -13,11 +13,16 @@ uintptr_t space_end(const struct space *s) {
     requires align: 0 < align;
     terminates \true;
     assigns \nothing;
+    ensures aligned: \exists integer m; \result == m * align;
 */
 static uintptr_t space_hint(const struct space *s, size_t align) {
   uintptr_t end = space_end(s);
   if (end == 0) end = os_hint();
   uintptr_t over = end % align, pad = over == 0 ? 0 : align - over;
+  //@ assert here: over == 0 ==> end + pad == end / align * align;
+  //@ assert next: over != 0 ==> end + pad == (end / align + 1) * align;
+  //@ assert multiple: \exists integer m; end + pad == m * align;
+  //@ assert zero: 0 == 0 * align;
   return end > UINTPTR_MAX - pad ? 0 : end + pad;
 }
 
@@ -32,7 +37,10 @@ uintptr_t space_reserve(struct space *s, size_t size, size_t align) {
   //@ assert after: \forall integer k; 0 <= k < s->reserved.n ==> !(base <= s->reserved.range[k].base < base + size);
   //@ assert old: \forall integer x; SpaceReserved{Pre}(s, x) ==> g_os[x / 8192] == OsReserved;
   //@ assert new: \forall integer x; base <= x < base + size ==> g_os[x / 8192] == OsReserved;
+  //@ assert heap: \forall integer x; SpaceHeap(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   addrranges_add(&s->reserved, base, base + size);
+  //@ assert same: s->heap.n == \at(s->heap.n, Pre) && RangesSame{Pre,Here}(&s->heap.range[0], 0, s->heap.n);
+  //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
   //@ assert both: \forall integer x; SpaceReserved(s, x) ==> base <= x < base + size || SpaceReserved{Pre}(s, x);
   return base;
 }
@@ -41,13 +49,33 @@ void space_unreserve(struct space *s, uintptr_t base, size_t size) {
   if (s->reserved.n == VS_MAX_RANGES) return;
   //@ assert owned: \forall integer x; base <= x < base + size ==> SpaceReserved(s, x);
   os_unreserve(base, size);
+  //@ assert heap: \forall integer x; SpaceHeap(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   addrranges_remove(&s->reserved, base, base + size);
+  //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
+  //@ assert left: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
 }
 
 bool space_extend(struct space *s, size_t size) {
   uintptr_t end = space_end(s), base = space_reserve(s, size, VS_PAGE_SIZE);
   if (base != 0 && base != end) space_unreserve(s, base, size);
   return base != 0 && base == end;
+}
+
+/* Makes [base, limit) the heap's in the sets alone. */
+/*@ requires valid: \valid(s);
+    requires inv: RangesInv(&s->reserved) && RangesInv(&s->heap);
+    requires room: s->heap.n < 32768;
+    requires range: base < limit;
+    requires disjoint: RangesMiss(&s->heap.range[0], s->heap.n, base, limit);
+    terminates \true;
+    assigns s->heap;
+    ensures inv: RangesInv(&s->reserved) && RangesInv(&s->heap);
+    ensures reserved: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x);
+    ensures heap: \forall integer x; SpaceHeap(s, x) <==> base <= x < limit || SpaceHeap{Pre}(s, x);
+*/
+static void space_enter(struct space *s, uintptr_t base, uintptr_t limit) {
+  addrranges_add(&s->heap, base, limit);
+  //@ assert rest: RangesSame{Pre,Here}(&s->reserved.range[0], 0, s->reserved.n);
 }
 
 bool space_prepare(struct space *s, uintptr_t base, size_t size) {
@@ -62,9 +90,12 @@ bool space_prepare(struct space *s, uintptr_t base, size_t size) {
   //@ assert old: \forall integer x; SpaceHeap{Pre}(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   //@ assert new: \forall integer x; base <= x < base + size ==> g_os[x / 8192] == OsPrepared;
   addrranges_remove(&s->reserved, base, base + size);
+  //@ assert same: s->heap.n == \at(s->heap.n, Pre) && RangesSame{Pre,Here}(&s->heap.range[0], 0, s->heap.n);
+  //@ assert apart: RangesInv(&s->heap);
   //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
   //@ assert left: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
-  addrranges_add(&s->heap, base, base + size);
+  space_enter(s, base, base + size);
+  //@ assert rest: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
   //@ assert both: \forall integer x; SpaceHeap(s, x) <==> base <= x < base + size || SpaceHeap{Pre}(s, x);
   return true;
 }

@@ -17,6 +17,7 @@ def main():
     parser.add_argument("--preloaded", nargs="*", default=[])
     parser.add_argument("--linked", nargs="*", default=[])
     parser.add_argument("--group", default="libc")
+    parser.add_argument("--seconds", type=int, default=240, help="how long a program may take")
     args = parser.parse_args()
     if args.preloaded and not args.library:
         parser.error("--preloaded needs --library")
@@ -25,7 +26,7 @@ def main():
     for kind, programs in (("preload", args.preloaded), ("linked", args.linked)):
         for program in programs:
             name = os.path.basename(program)
-            outcome = run([program], 240, env=env,
+            outcome = run([program], args.seconds, env=env,
                           preload=args.library if kind == "preload" else None)
             group.progress(f"{kind} {name}: {outcome.ended()}, {outcome.seconds:.1f} s")
             group.tap(f"{kind} {name}: ", outcome)

@@ -151,9 +151,13 @@ check-builds: ## compilers, optimization levels, LTO, ThreadSanitizer, Undefined
 
 # ---- long ----
 
-check-long: check-tools $(TESTS_OUT)/stress/stress $(TESTS_OUT)/lives/lives $(BUILD)/libverispan.so ## each of check-lives for 5 minutes, ten seeds of the stress test (above an hour)
+LONG_PROGRAMS := $(TESTS_OUT)/stress/stress $(TESTS_OUT)/lives/lives $(TESTS_OUT)/unit/test_cycle
+
+check-long: check-tools $(LONG_PROGRAMS) $(BUILD)/libverispan.so ## each of check-lives and cycle turns for 5 minutes, ten seeds of the stress test (above an hour)
 	@$(TESTS_PYTHON) $(TESTS)/lives/run.py --program $(TESTS_OUT)/lives/lives --library $(BUILD)/libverispan.so \
 	  --results $(TESTS_RESULTS) --group long-lives --seconds 300
+	@CYCLE_SECONDS=300 $(TESTS_PYTHON) $(TESTS)/run_tap.py --group long-cycles --results $(TESTS_RESULTS) \
+	  --linked $(TESTS_OUT)/unit/test_cycle --seconds 600
 	@for seed in 11 12 13 14 15 16 17 18 19 20; do \
 	  $(TESTS_PYTHON) $(TESTS)/stress/run.py --program $(TESTS_OUT)/stress/stress \
 	    --library $(BUILD)/libverispan.so --results $(TESTS_RESULTS) --group long-$$seed \

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -384,6 +385,12 @@ static void manual_heaps_reuse_what_is_freed(void **state) {
 
 enum { THREADS = 4, TURNS = 60, LIST = 3000 };
 
+/* Cycle turns under load go on for so many seconds, and for TURNS at least: the long mode sets it. */
+static int64_t cycle_seconds(void) {
+  const char *text = getenv("CYCLE_SECONDS");
+  return text == NULL ? 0 : strtol(text, NULL, 10);
+}
+
 /* A world that stops: threads run in steps, and between two steps only the collector does. */
 static struct {
   struct vs_heap *heap;
@@ -456,7 +463,8 @@ static void threads_allocate_while_others_mark_and_sweep(void **state) {
   assert_int_equal(pthread_barrier_init(&world.stop, NULL, THREADS + 1), 0);
   assert_int_equal(pthread_barrier_init(&world.start, NULL, THREADS + 1), 0);
   for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&t[i], NULL, mutator, (void *)i), 0);
-  for (size_t turn = 0; turn < TURNS; turn++) {
+  const time_t end = time(NULL) + cycle_seconds();
+  for (size_t turn = 0; turn < TURNS || time(NULL) < end; turn++) {
     struct node *from[THREADS];
     vs_heap_begin_mark(world.heap);
     for (size_t i = 0; i < THREADS; i++) from[i] = world.list[i];
