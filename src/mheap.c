@@ -17,8 +17,6 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 #define GROWTH_UNIT (16u * VS_PAGE_SIZE)
 #define GROWTH_STEP (VS_CHUNK_PAGES * VS_PAGE_SIZE)
 
-/* The least multiple of unit that is not below n. */
-static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 /* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
  * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
  * time. */
@@ -26,6 +24,9 @@ static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / un
 #define CACHES_FRACTION 16u
 #define CACHE_MIN_SPANS 2u
 #define CACHE_DESCRIPTORS 16u
+
+/* The least multiple of unit that is not below n. */
+static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
