@@ -193,7 +193,7 @@ VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint3
 static bool audit_summaries(uint32_t number) {
   const struct page_block *b = vs_pages.block[number];
   uint32_t up1 = number / VS_SUM_CHILDREN, up0 = up1 / VS_SUM_CHILDREN;
-  bool right = up0 < vs_pages.end0;
+  bool right = up0 < vs_pages.end0 || vs_pages.level0[up0] == 0; /* provided for, and the growth was refused */
   for (uint32_t i = 0; i < VS_BLOCK_CHUNKS; i++) right &= b->level4[i] == pagechunk_summarize(b->chunk[i].free);
   for (uint32_t i = 0; i < VS_SUM_CHILDREN; i++)
     right &= b->level3[i] == pagesum_merge(&b->level4[i * VS_SUM_CHILDREN], VS_CHUNK_PAGES);
