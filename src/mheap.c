@@ -312,7 +312,7 @@ void mheap_free(struct mspan *s) {
 }
 
 uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  uint64_t pages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
+  uint64_t pages = page_count(size);
   uint32_t npages = pages == 0 ? 1 : (uint32_t)pages;
   uint64_t align_pages = align > VS_PAGE_SIZE ? align / VS_PAGE_SIZE : 1;
   uint64_t dirty = 0;
