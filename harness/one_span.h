@@ -9,7 +9,6 @@
 #ifndef ONE_SPAN_H
 #define ONE_SPAN_H
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "alloc.h"
@@ -17,6 +16,7 @@
 #include "os.h"
 #include "ownership.h"
 #include "scavenge.h"
+#include "thread_keys.h"
 
 enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2 + 1, NONE = SLOTS };
 #define BASE (VS_ARENA_SIZE + VS_PAGE_SIZE)
@@ -84,16 +84,6 @@ bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
   (void)to;
   (void)npages;
   unexpected("page-heap-called");
-}
-int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
-  (void)destructor;
-  *key = 0;
-  return 0;
-}
-int pthread_setspecific(pthread_key_t key, const void *value) {
-  (void)key;
-  (void)value;
-  return 0;
 }
 
 /* --- the start ------------------------------------------------------------------------------------------------- */

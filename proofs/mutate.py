@@ -142,7 +142,7 @@ def arguments(argv):
     p = argparse.ArgumentParser(description="Mutants that the proofs must notice.")
     p.add_argument("-M", "--module", help="only mutants of this module's functions")
     p.add_argument("-F", "--function", help="only mutants that name this function")
-    p.add_argument("--timeout", type=int, default=2, help="seconds a goal and prover (2)")
+    p.add_argument("--timeout", type=int, default=3, help="seconds a goal and prover (3)")
     p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
     p.add_argument("--provers", default=prove.DEFAULT_PROVERS)

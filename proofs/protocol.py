@@ -36,17 +36,17 @@ MUTANTS = [
     ("accepts a span that is still on its way", "s.ctl = Waking m /\\ s.place = Inbox m /\\", "s.ctl = Waking m /\\", "Inv_m4"),
     ("returns a span with a remote bit", "s.ctl = Owned m /\\ not (pending s) /\\", "s.ctl = Owned m /\\", "Inv_m8"),
     ("files a span without the lock", "s.phase t = Files /\\ s.again <> AfterCentral /\\", "s.phase t = Files /\\", "Inv_files"),
-    ("turns without a flush", "finished h /\\ (forall x m. h.place x <> Mine m) /\\", "finished h /\\", "Inv_turns"),
-    ("turns before the sweep is finished", "stopped h /\\ finished h /\\ (forall x m.", "stopped h /\\ (forall x m.", "Inv_turns"),
-    ("turns while a thread is inside", "stopped h /\\ finished h /\\ (forall x m.", "finished h /\\ (forall x m.", "Inv_turns"),
-    ("looks for work without a ticket", "h.ticket t /\\ in_unswept h x /\\", "h.inside t /\\ in_unswept h x /\\", "Inv_pops_unswept"),
+    ("turns without a flush", "finished h /\\ (forall x m. h.place x <> Mine m) /\\", "finished h /\\", "Cycle_turns"),
+    ("turns before the sweep is finished", "stopped h /\\ finished h /\\ (forall x m.", "stopped h /\\ (forall x m.", "Cycle_turns"),
+    ("turns while a thread is inside", "stopped h /\\ finished h /\\ (forall x m.", "finished h /\\ (forall x m.", "Cycle_turns"),
+    ("looks for work without a ticket", "h.ticket t /\\ in_unswept h x /\\", "h.inside t /\\ in_unswept h x /\\", "Cycle_pops_unswept"),
     ("takes a ticket when all is drained", "h.inside t /\\ not h.drained /\\", "h.inside t /\\", "Finished_stays"),
-    ("says drained with spans left", "h.ticket t /\\ (forall x. not (in_unswept h x)) /\\", "h.ticket t /\\", "Inv_drains"),
-    ("gives its ticket back with a span in its hands", "h.ticket t /\\ empty_hands h t /\\", "h.ticket t /\\", "Inv_ends"),
+    ("says drained with spans left", "h.ticket t /\\ (forall x. not (in_unswept h x)) /\\", "h.ticket t /\\", "Cycle_drains"),
+    ("gives its ticket back with a span in its hands", "h.ticket t /\\ empty_hands h t /\\", "h.ticket t /\\", "Cycle_ends"),
     ("pushes a span before its word says swept", "h.place x = Hands t /\\ d h x = 0 /\\\n    (moves", "h.place x = Hands t /\\\n    (moves",
-     "Inv_pushes"),
-    ("uses a span that was not swept", "h.place x = Hands t /\\ d h x = 0 /\\ moves", "h.place x = Hands t /\\ moves", "Inv_t1"),
-    ("marks before the sweep is finished", "stopped h /\\ finished h /\\\n    h'.g = h.g", "stopped h /\\\n    h'.g = h.g", "Inv_begin_mark"),
+     "Cycle_pushes"),
+    ("uses a span that was not swept", "h.place x = Hands t /\\ d h x = 0 /\\ moves", "h.place x = Hands t /\\ moves", "Cycle_t1"),
+    ("marks before the sweep is finished", "stopped h /\\ finished h /\\\n    h'.g = h.g", "stopped h /\\\n    h'.g = h.g", "Cycle_begin_mark"),
     ("pushes onto the unswept set", "h.place x = Mine m /\\\n    (moves h h' x h.g (h.clean x) (PartialSet h.swept)",
      "h.place x = Mine m /\\\n    (moves h h' x h.g (h.clean x) (PartialSet (notb h.swept))", "Unswept_shrinks"),
 ]
@@ -69,8 +69,11 @@ def why3(path, prover, seconds, theory, goals):
 
 def goals_of(text):
     """{goal: theory}"""
-    return {goal: theory for theory, body in re.findall(r"^theory (\w+)$(.*?)^end$", text, re.M | re.S)
-            for goal in re.findall(r"^\s*goal (\w+)", body, re.M)}
+    found = [(goal, theory) for theory, body in re.findall(r"^theory (\w+)$(.*?)^end$", text, re.M | re.S)
+             for goal in re.findall(r"^\s*goal (\w+)", body, re.M)]
+    if len(dict(found)) != len(found):
+        raise ToolError(f"{FILE}: two goals have one name")
+    return dict(found)
 
 
 def prove(path, goals):

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Looks for contradictory contracts and runs the negatives: `make smoke [M=module]`.
 
-Three ways to notice that a proof says nothing:
+Four ways to notice that a proof says nothing:
 - WP's smoke tests: requires, loop invariants and branches that are dead;
 - in a copy of the sources every return is preceded by a claim of falsehood, which must not prove: this also catches a
   callee whose ensures cannot hold;
-- proofs/negatives/must_fail_*.c: claims that are wrong, each of which must stay open at the place it names.
+- proofs/negatives/must_fail_*.c: claims that are wrong, each of which must stay open at the place it names;
+- what Alt-Ergo is told of division, proofs/toolchain/why3/division.mlw, must follow for the other provers.
 Exit status 0: all as it should be; 1: something proves that must not; 2: usage or tool error.
 """
 # SPDX-License-Identifier: Apache-2.0
@@ -15,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 
@@ -22,11 +24,14 @@ import framac
 import prove
 from tree import Tree, ToolError, bodies_in, blank_comments, blank_directives, copy_tree, main_guard
 
-# Who looks for contradictions: what each of the provers finds in a second, with one less that has to give up.
-SEEKERS = ["alt-ergo", "z3"]
+# Who looks for falsehood, as all of them have to give up on each claim: two for contracts that contradict themselves before
+# every return, and for what else may be dead the one that proves most goals here.
+RETURN_SEEKERS = ["alt-ergo", "z3"]
+DEAD_SEEKERS = ["alt-ergo"]
 
 REACH = "vs_reach"
 CLAIM = f"/*@ check {REACH}: \\false; */"
+DIVISION = "proofs/toolchain/why3/division.mlw"
 EXPECT = re.compile(r"^\s*\*?\s*Expect: (\w+) (.+?)\s*$", re.M)
 
 
@@ -58,10 +63,10 @@ SMOKE_ONLY = ",".join("-" + kind for kind in (
     "@ensures", "@assert", "@check", "@invariant", "@assigns", "@requires", "@variant", "@terminates", "@exits", "@lemma", "rte"))
 
 
-def run_wp(tree, module, env, options, extra, label):
+def run_wp(tree, module, env, options, extra, label, seekers):
     temp, _ = prove.cache_dirs(tree, options, module.name)
     try:
-        args = [*prove.wp_args(options, temp, provers=SEEKERS), "-wp-smoke-timeout", str(options.timeout), *extra]
+        args = [*prove.wp_args(options, temp, provers=seekers), "-wp-smoke-timeout", str(options.timeout), *extra]
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
         progress = framac.Progress(f"{module.name} {label}", options.quiet)
@@ -75,7 +80,7 @@ def smoke_tests(tree, name, env, options):
     """WP's own smoke tests. Returns (tests run, findings)."""
     module = prove.Module(tree, name)
     module.find_functions(env)
-    run = run_wp(tree, module, env, options, ["-wp-smoke-tests", f"-wp-prop={SMOKE_ONLY}"], "smoke")
+    run = run_wp(tree, module, env, options, ["-wp-smoke-tests", f"-wp-prop={SMOKE_ONLY}"], "smoke", DEAD_SEEKERS)
     findings = list(module.errors)
     for test, passed in sorted(run.smoke.items()):
         if not passed:
@@ -97,7 +102,7 @@ def reachable_returns(tree, name, env, options):
     module = prove.Module(copy, name)
     module.find_functions(env)
     options.cached = False
-    run = run_wp(tree, module, env, options, [f"-wp-prop={REACH}"], "returns")
+    run = run_wp(tree, module, env, options, [f"-wp-prop={REACH}"], "returns", RETURN_SEEKERS)
     findings, seen = list(module.errors), {}
     for p in run.properties:
         if REACH in p["names"] and p.get("fct") in module.functions:
@@ -148,6 +153,19 @@ def run_negative(tree, path, env, options):
     return None
 
 
+def division_lemmas(tree, env):
+    """(lemmas, findings): each must be proved, by Why3's own theory of division, by one of two provers."""
+    path, valid = os.path.join(tree.root, DIVISION), set()
+    if re.search(r"^\s*axiom\b", tree.read(DIVISION), re.M):
+        return 0, [f"{DIVISION}: has an axiom"]
+    lemmas = re.findall(r"^\s*lemma (\w+)", tree.read(DIVISION), re.M)
+    for prover in ("Z3,4.8.12", "CVC4,1.8"):
+        said = subprocess.run(["why3", "prove", "-P", prover, "-t", "5", path], env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout.decode("utf-8", "replace")
+        valid |= set(re.findall(r"Goal (\w+)\.\nProver result is: Valid", said))
+    return len(lemmas), [f"{DIVISION}: {name}: is not proved" for name in lemmas if name not in valid]
+
+
 def arguments(argv):
     p = argparse.ArgumentParser(description="Contradictory contracts, and negatives that must fail.")
     p.add_argument("-M", "--module", help="only this module")
@@ -184,6 +202,10 @@ def main():
         print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
         if said:
             findings.append(said)
+    if not options.module:
+        lemmas, found = division_lemmas(tree, env)
+        print(f"{DIVISION}: {lemmas} lemmas, {len(found)} findings", flush=True)
+        findings += found
     if not options.module and not negatives:
         findings.append("proofs/negatives has no must_fail_*.c")
     for f in findings:

@@ -19,6 +19,8 @@ class ToolError(Exception):
 
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "do", "else", "defined"}
 TRUST_ID = re.compile(r"\bT-\d\d\b")
+# Beside the sources and the specification, what a proof depends on.
+PROOF_FILES = ["proofs/modules.json", "proofs/toolchain/why3/division.mlw"]
 TOP_KEYS = {"modules", "trusted_files", "trusted_functions", "not_yet", "allowed_warnings", "hypotheses", "dead_code"}
 
 
@@ -193,8 +195,8 @@ class Tree:
         return sorted(f for f in seen if f.startswith(("src/", "spec/")))
 
     def module_hash(self, module):
-        """sha256 over every file the module's proof reads, and over modules.json."""
-        files = self.closure(self.unit(module)) + self.module_files(module) + ["proofs/modules.json"]
+        """sha256 over every file the module's proof reads."""
+        files = self.closure(self.unit(module)) + self.module_files(module) + PROOF_FILES
         return self.hash_files(sorted(set(files)))
 
     def hash_files(self, files):
@@ -208,7 +210,7 @@ class Tree:
 
     def proof_hash(self):
         """sha256 over everything that the proofs read."""
-        return self.hash_files(sorted(self.sources() + self.spec_files() + ["proofs/modules.json"]))
+        return self.hash_files(sorted(self.sources() + self.spec_files() + PROOF_FILES))
 
     def source_hash(self):
         """sha256 over src/ and spec/*.acsl one after another: what the library itself says that it was built from."""
@@ -220,14 +222,15 @@ class Tree:
 
 
 def copy_tree(tree, *parts):
-    """A fresh copy of src/, spec/ and modules.json below the build folder, as a Tree of its own."""
+    """A fresh copy of src/, spec/ and PROOF_FILES below the build folder, as a Tree of its own."""
     root = tree.build(*parts)
     shutil.rmtree(root, ignore_errors=True)
     for folder in ("src", "spec"):
         if tree.exists(folder):
             shutil.copytree(os.path.join(tree.root, folder), os.path.join(root, folder))
-    os.makedirs(os.path.join(root, "proofs"))
-    shutil.copyfile(tree.path, os.path.join(root, "proofs", "modules.json"))
+    for rel in PROOF_FILES:
+        os.makedirs(os.path.dirname(os.path.join(root, rel)), exist_ok=True)
+        shutil.copyfile(os.path.join(tree.root, rel), os.path.join(root, rel))
     return Tree(root, "build")
 
 

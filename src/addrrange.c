@@ -134,6 +134,8 @@ void addrranges_add(struct addr_ranges *s, uintptr_t base, uintptr_t limit) {
     i--;
     addrranges_delete(s, i);
   }
+  //@ assert last: i > 0 ==> s->range[i - 1].limit < base;
+  //@ assert below: \forall integer j; 0 <= j < i ==> s->range[j].limit < base;
   addrranges_insert(s, i, base, limit);
 }
 

@@ -185,12 +185,12 @@ size_t heap_usable(uintptr_t p, const char *function) {
 bool heap_resize(uintptr_t p, size_t usable, size_t size) {
   if (usable <= VS_MAX_SMALL_SIZE) return size <= usable && (size > usable / 2 || usable <= MIN_SHRINK);
   if (size <= VS_MAX_SMALL_SIZE || size > VS_MAX_SIZE) return false;
-  uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
+  uint64_t npages = page_count(size);
   return npages == usable / VS_PAGE_SIZE || mheap_resize_large(arena_span(p), npages);
 }
 
 bool heap_move(uintptr_t from, uintptr_t to, size_t size) {
   struct mspan *s = arena_span(to);
   if (size < MIN_MOVE || s->needzero) return false;
-  return mheap_move_large(arena_span(from), s, (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE);
+  return mheap_move_large(arena_span(from), s, page_count(size));
 }

@@ -90,7 +90,7 @@ static const struct vs_heap *audit_heap_of(uint64_t ctl) {
 
 /* Whether a span of heap h may have this control word: h's sweepgen, or that with one of the other values of d. */
 static bool audit_word(const struct vs_heap *h, uint64_t ctl) {
-  uint32_t gen = spanctl_sweepgen(ctl), now = h->collected ? h->sweepgen : VS_SWEEPGEN;
+  uint32_t gen = spanctl_sweepgen(ctl), now = h->sweepgen;
   if (h->collected && spanctl_owner(ctl) != h->owner) return false;
   if (!h->collected && ctl == spanctl_large_of(h->owner)) return true;
   if (gen == spanctl_add(now, VS_D_OWNED)) return !spanctl_full(ctl);
@@ -128,14 +128,13 @@ static uint64_t audit_set(struct audit *audit, const struct mspan *s, uint64_t c
 /* A collected heap: each of its spans is in one set, or active in one mcache. Not checked for locks: no other thread
  * uses it. */
 VS_LOCK_UNCHECKED static void audit_heap(struct audit *audit, const struct vs_heap *h) {
-  uint32_t swept = h->sweepgen / 2 % 2;
   uint64_t pages = 0;
   for (uint32_t spc = 0; spc < VS_NUM_SPAN_CLASSES; spc++) {
     const struct mcentral *c = &h->central[spc];
     for (uint32_t full = 0; full < 2; full++) {
       struct mspan *const *sets = full ? c->full : c->partial;
-      pages += audit_set(audit, sets[swept], spanctl_at(h->sweepgen, VS_D_SWEPT, h->owner, full));
-      pages += audit_set(audit, sets[1 - swept], spanctl_at(h->sweepgen, VS_D_UNSWEPT, h->owner, full));
+      pages += audit_set(audit, sets[heap_swept_set(h)], spanctl_at(h->sweepgen, VS_D_SWEPT, h->owner, full));
+      pages += audit_set(audit, sets[heap_unswept_set(h)], spanctl_at(h->sweepgen, VS_D_UNSWEPT, h->owner, full));
     }
     for (const struct mcache *m = h->mcaches; m; m = m->heap_next) pages += m->alloc[spc]->npages;
   }
@@ -193,7 +192,7 @@ VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint3
 static bool audit_summaries(uint32_t number) {
   const struct page_block *b = vs_pages.block[number];
   uint32_t up1 = number / VS_SUM_CHILDREN, up0 = up1 / VS_SUM_CHILDREN;
-  bool right = up0 < vs_pages.end0;
+  bool right = up0 < vs_pages.end0 || vs_pages.level0[up0] == 0; /* provided for, and the growth was refused */
   for (uint32_t i = 0; i < VS_BLOCK_CHUNKS; i++) right &= b->level4[i] == pagechunk_summarize(b->chunk[i].free);
   for (uint32_t i = 0; i < VS_SUM_CHILDREN; i++)
     right &= b->level3[i] == pagesum_merge(&b->level4[i * VS_SUM_CHILDREN], VS_CHUNK_PAGES);

@@ -37,12 +37,9 @@ static bool cycle_sweep_span(struct vs_heap *h, struct mspan *s) {
   return live;
 }
 
-/* Whether a small span has no slot to hand out; if it has one, its cached word is not empty then. */
-static bool cycle_is_full(struct mspan *s) { return s->alloc_cache == 0 && !mspan_refill(s); }
-
 /* Puts a span that this thread holds into a swept set. */
 static void cycle_rest(struct vs_heap *h, struct mspan *s) {
-  bool full = s->elem_size == 0 || cycle_is_full(s);
+  bool full = s->elem_size == 0 || mcentral_is_full(s);
   ownership_swept(s, h->sweepgen, h->owner, full);
   mcentral_push_swept(h, s, full);
 }
@@ -117,7 +114,7 @@ static struct mspan *cycle_sweep_for(struct vs_heap *h, uint32_t spanclass, bool
     struct mspan *s = mcentral_pop_unswept(h, spanclass, full);
     if (!s) return 0;
     (void)cycle_sweep_span(h, s);
-    if (!cycle_is_full(s)) {
+    if (!mcentral_is_full(s)) {
       ownership_activate(s, h->sweepgen, h->owner);
       return s;
     }
@@ -179,7 +176,7 @@ static void cycle_blacken(struct mspan *s) {
 /* Makes the cached word of this thread's active span of a class not empty, if need be of another span. */
 static struct mspan *cycle_refill(struct vs_heap *h, struct mcache *c, uint32_t spanclass) {
   struct mspan *s = c->alloc[spanclass];
-  if (s != &vs_empty_span && cycle_is_full(s)) {
+  if (s != &vs_empty_span && mcentral_is_full(s)) {
     c->alloc[spanclass] = &vs_empty_span;
     cycle_rest(h, s);
     s = &vs_empty_span;
@@ -201,7 +198,7 @@ static uintptr_t cycle_alloc_small(struct vs_heap *h, uint32_t spanclass, bool *
 }
 
 static uintptr_t cycle_alloc_large(struct vs_heap *h, size_t size, bool noscan, bool *zeroed) {
-  uint64_t npages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
+  uint64_t npages = page_count(size);
   cycle_pay(h, npages);
   cycle_reclaim(h, npages);
   uintptr_t p = mheap_alloc_large(size, 1, zeroed);

@@ -36,7 +36,7 @@ struct vs_heap *heap_create(bool collected, uint32_t sweepgen) {
   if (!h) return 0;
   h->collected = collected;
   h->marking = false;
-  h->sweepgen = sweepgen;
+  h->sweepgen = collected ? sweepgen : VS_SWEEPGEN;
   h->allowance = 0;
   h->low = UINT64_MAX;
   h->high = 0;

@@ -36,7 +36,7 @@ struct vs_heap {
   bool in_use VS_GUARDED_BY(vs_list_lock);            /* created and not destroyed */
   bool collected;
   bool marking;                                      /* between the two ends of marking */
-  uint32_t sweepgen;                                 /* of a collected heap: even, 2 more at each turn; it wraps */
+  uint32_t sweepgen;                                 /* VS_SWEEPGEN; if collected even, 2 more at each turn: it wraps */
   uint64_t allowance;                                /* pages within whose allocation the sweep is to be finished */
   uint64_t turn_pages;                               /* pages of the heap's spans at the turn */
   uint64_t tickets __attribute__((aligned(64)));     /* of sweepers: sweep.h; atomic, as the rest */
@@ -57,6 +57,10 @@ extern struct vs_heap vs_default_heap __attribute__((visibility("hidden")));
 
 /* Heaps ever made, by number; an entry goes from NULL to a heap once. */
 extern struct vs_heap *vs_heaps[VS_MAX_HEAPS] __attribute__((visibility("hidden")));
+
+/* Numbers of the sets of swept and of unswept spans in its central lists. */
+static inline uint32_t heap_swept_set(const struct vs_heap *h) { return h->sweepgen / 2u % 2u; }
+static inline uint32_t heap_unswept_set(const struct vs_heap *h) { return 1u - heap_swept_set(h); }
 
 /* A heap without spans; NULL if there are VS_MAX_HEAPS or the system refused memory. sweepgen, even: where a collected
  * heap starts. */

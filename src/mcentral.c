@@ -8,16 +8,9 @@
 #include "ownership.h"
 
 struct vs_heap vs_default_heap = {.owner = VS_OWNER_NONE,
+                                  .sweepgen = VS_SWEEPGEN,
                                   .central = {[0 ... VS_NUM_SPAN_CLASSES - 1] = {.lock = VS_LOCK_INIT}}};
 struct vs_heap *vs_heaps[VS_MAX_HEAPS] = {&vs_default_heap};
-
-/* Of a manual heap. */
-#define SWEPT (VS_SWEEPGEN / 2u % 2u)
-#define UNSWEPT (1u - SWEPT)
-
-/* Of a collected heap. */
-static uint32_t swept_set(const struct vs_heap *h) { return h->sweepgen / 2u % 2u; }
-static uint32_t unswept_set(const struct vs_heap *h) { return 1u - swept_set(h); }
 
 /* The role is no lock: nothing in them shows that it is taken. */
 VS_LOCK_UNCHECKED static void mcentral_lock(struct mcentral *c) VS_ACQUIRES(c->lock, vs_role_central) {
@@ -55,6 +48,13 @@ static void usable_add(struct mcentral *c, int change) VS_REQUIRES(c->lock, vs_r
   vs_store_relaxed_u64(&c->usable, c->usable + (uint64_t)(int64_t)change);
 }
 
+/* Moves a full span that was woken to the unswept set. */
+static void set_woken(struct vs_heap *h, struct mcentral *c, struct mspan *s) VS_REQUIRES(c->lock, vs_role_central) {
+  set_remove(&c->full[heap_swept_set(h)], s);
+  set_push(&c->full[heap_unswept_set(h)], s);
+  usable_add(c, 1);
+}
+
 void mspan_fold_or_die(struct mspan *s) {
   uint32_t slot = mspan_fold(s);
   if (slot < s->nelems) os_fatal("free", "double free", mspan_slot(s, slot));
@@ -64,8 +64,8 @@ struct mspan *mcentral_cache_span_try(struct vs_heap *h, uint32_t spanclass, uin
   struct mcentral *c = &h->central[spanclass];
   if (vs_load_relaxed_u64(&c->usable) == 0) return 0;
   mcentral_lock(c);
-  struct mspan *s = set_pop(&c->partial[SWEPT]);
-  if (!s) s = set_pop(&c->full[UNSWEPT]);
+  struct mspan *s = set_pop(&c->partial[heap_swept_set(h)]);
+  if (!s) s = set_pop(&c->full[heap_unswept_set(h)]);
   if (s) usable_add(c, -1);
   mcentral_unlock(c);
   if (s) ownership_cache(s, owner);
@@ -81,17 +81,13 @@ void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) {
   struct mcentral *c = &h->central[s->spanclass];
   mspan_fold_or_die(s);
   if (mspan_freed(s) != 0) mspan_sweep(s);
-  bool full = s->alloc_cache == 0 && !mspan_refill(s);
+  bool full = mcentral_is_full(s);
   mcentral_lock(c);
   if (full) {
-    set_push(&c->full[SWEPT], s);
-    if (!ownership_give_full(s, h->owner)) {
-      set_remove(&c->full[SWEPT], s);
-      set_push(&c->full[UNSWEPT], s);
-      usable_add(c, 1);
-    }
+    set_push(&c->full[heap_swept_set(h)], s);
+    if (!ownership_give_full(s, h->owner)) set_woken(h, c, s);
   } else {
-    set_push(&c->partial[SWEPT], s);
+    set_push(&c->partial[heap_swept_set(h)], s);
     usable_add(c, 1);
     ownership_give_partial(s, h->owner);
   }
@@ -101,16 +97,14 @@ void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) {
 void mcentral_push_unswept(struct vs_heap *h, struct mspan *s) {
   struct mcentral *c = &h->central[s->spanclass];
   mcentral_lock(c);
-  set_remove(&c->full[SWEPT], s);
-  set_push(&c->full[UNSWEPT], s);
-  usable_add(c, 1);
+  set_woken(h, c, s);
   mcentral_unlock(c);
 }
 
 struct mspan *mcentral_pop_swept(struct vs_heap *h, uint32_t spanclass) {
   struct mcentral *c = &h->central[spanclass];
   mcentral_lock(c);
-  struct mspan *s = set_pop(&c->partial[swept_set(h)]);
+  struct mspan *s = set_pop(&c->partial[heap_swept_set(h)]);
   mcentral_unlock(c);
   return s;
 }
@@ -118,7 +112,7 @@ struct mspan *mcentral_pop_swept(struct vs_heap *h, uint32_t spanclass) {
 struct mspan *mcentral_pop_unswept(struct vs_heap *h, uint32_t spanclass, bool full) {
   struct mcentral *c = &h->central[spanclass];
   mcentral_lock(c);
-  struct mspan **set = full ? &c->full[unswept_set(h)] : &c->partial[unswept_set(h)];
+  struct mspan **set = full ? &c->full[heap_unswept_set(h)] : &c->partial[heap_unswept_set(h)];
   struct mspan *s = set_pop(set);
   while (s && !ownership_sweep(s, h->sweepgen, h->owner, full)) s = set_pop(set);
   mcentral_unlock(c);
@@ -128,7 +122,7 @@ struct mspan *mcentral_pop_unswept(struct vs_heap *h, uint32_t spanclass, bool f
 void mcentral_push_swept(struct vs_heap *h, struct mspan *s, bool full) {
   struct mcentral *c = &h->central[s->spanclass];
   mcentral_lock(c);
-  set_push(full ? &c->full[swept_set(h)] : &c->partial[swept_set(h)], s);
+  set_push(full ? &c->full[heap_swept_set(h)] : &c->partial[heap_swept_set(h)], s);
   mcentral_unlock(c);
 }
 

@@ -49,6 +49,9 @@ void mcentral_uncache_span(struct vs_heap *h, struct mspan *s) VS_EXCLUDES(vs_ro
 /* Files a full span that the caller has just moved to d = -2. */
 void mcentral_push_unswept(struct vs_heap *h, struct mspan *s) VS_EXCLUDES(vs_role_central);
 
+/* Whether a small span that the caller owns has no slot to hand out; if it has, its cached word is not empty then. */
+static inline bool mcentral_is_full(struct mspan *s) { return s->alloc_cache == 0 && !mspan_refill(s); }
+
 /* For collected heaps: a span that has slots, at d = 0, which the caller then owns; NULL if there is none. */
 struct mspan *mcentral_pop_swept(struct vs_heap *h, uint32_t spanclass) VS_EXCLUDES(vs_role_central);
 

@@ -17,8 +17,6 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 #define GROWTH_UNIT (16u * VS_PAGE_SIZE)
 #define GROWTH_STEP (VS_CHUNK_PAGES * VS_PAGE_SIZE)
 
-/* The least multiple of unit that is not below n. */
-static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 /* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
  * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
  * time. */
@@ -26,6 +24,9 @@ static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / un
 #define CACHES_FRACTION 16u
 #define CACHE_MIN_SPANS 2u
 #define CACHE_DESCRIPTORS 16u
+
+/* The least multiple of unit that is not below n. */
+static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
@@ -311,7 +312,7 @@ void mheap_free(struct mspan *s) {
 }
 
 uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  uint64_t pages = (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE;
+  uint64_t pages = page_count(size);
   uint32_t npages = pages == 0 ? 1 : (uint32_t)pages;
   uint64_t align_pages = align > VS_PAGE_SIZE ? align / VS_PAGE_SIZE : 1;
   uint64_t dirty = 0;

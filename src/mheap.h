@@ -70,6 +70,9 @@ extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
 
 static inline uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
 
+/* Pages that size bytes, at most VS_MAX_SIZE, need. */
+static inline uint64_t page_count(size_t size) { return (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE; }
+
 /* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. It is
  * made of the caller's cache if that has the pages; else the cache is flushed, and filled again from where the span
  * was found. */

@@ -2,6 +2,7 @@
  * The scavenger. See scavenge.h. */
 #include "scavenge.h"
 
+#include "candidate.h"
 #include "os.h"
 
 /* Pages of the system in groups of so many of ours, of a huge page, and that one system call gives back at most, but
@@ -83,7 +84,7 @@ HEAP_LOCKED static uint64_t scavenge_take(uint64_t want, uint32_t *npages) {
   uint32_t max = want < RANGE_PAGES ? (uint32_t)want : RANGE_PAGES;
   uint64_t chunk = want == 0 ? VS_NO_PAGE : pagealloc_idle_chunk(VS_NO_PAGE);
   for (uint32_t i = 0; i < LOOKS && chunk < VS_NO_PAGE; i++) {
-    uint32_t first = pagechunk_candidate(pagealloc_chunk(chunk), SYSTEM_PAGES, max, HUGE_PAGES, npages);
+    uint32_t first = candidate_find(pagealloc_chunk(chunk), SYSTEM_PAGES, max, HUGE_PAGES, npages);
     if (first < VS_CHUNK_PAGES) {
       (void)pagealloc_take(chunk + first, *npages);
       return chunk + first;

@@ -18,7 +18,7 @@
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
- * Up: mheap, alloc, mcache, background, audit, interpose. Down: pacing, pagealloc, os, lock.
+ * Up: mheap, alloc, mcache, background, audit, interpose. Down: candidate, pacing, pagealloc, os, lock.
  * Invariant: a page under way is neither free nor of a span. Claims: C3 C5 C10.
  */
 #ifndef VERISPAN_SCAVENGE_H

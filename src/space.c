@@ -76,6 +76,9 @@ bool space_extend(struct space *s, size_t size) {
 static void space_enter(struct space *s, uintptr_t base, uintptr_t limit) {
   addrranges_add(&s->heap, base, limit);
   //@ assert rest: RangesSame{Pre,Here}(&s->reserved.range[0], 0, s->reserved.n);
+  //@ assert full: \forall integer k; 0 <= k < s->reserved.n ==> s->reserved.range[k].base < s->reserved.range[k].limit;
+  /*@ assert order: \forall integer j, k; 0 <= j < k < s->reserved.n ==>
+        s->reserved.range[j].limit < s->reserved.range[k].base; */
 }
 
 bool space_prepare(struct space *s, uintptr_t base, size_t size) {

@@ -4,7 +4,7 @@
 GC_DIR := harness/gc
 GC_OUT := $(BUILD)/gc
 GC_NAMES := $(basename $(notdir $(wildcard $(GC_DIR)/programs/*.c)))
-GC_HDR := $(GC_DIR)/collector.h $(GC_DIR)/programs/program.h src/verispan.h
+GC_HDR := $(GC_DIR)/collector.h $(GC_DIR)/programs/program.h harness/bench/programs/bench_util.h src/verispan.h
 GC_C := $(CC) $(BENCH_CFLAGS) -Isrc -I$(GC_DIR)
 GC_BINARIES := $(GC_NAMES:%=$(GC_OUT)/%-verispan) $(GC_NAMES:%=$(GC_OUT)/%-boehm)
 GC_ARGS ?=

@@ -14,7 +14,7 @@ struct node {
 
 static struct node *node_make(struct node *left, struct node *right, uint32_t i) {
   struct node *n = collector_malloc(sizeof *n);
-  if (n == NULL) die("out of memory");
+  if (n == NULL) bench_die("out of memory");
   *n = (struct node){left, right, i, ~i};
   return n;
 }
@@ -39,7 +39,7 @@ static uint64_t count(const struct node *n) {
 }
 
 int main(int argc, char **argv) {
-  uint64_t budget = program_scale(argc, argv, 9000000); /* nodes a depth and a direction */
+  uint64_t budget = bench_scale(argc, argv, 9000000); /* nodes a depth and a direction */
   uint64_t sum;
   collector_start();
   sum = count(bottom_up(STRETCH));

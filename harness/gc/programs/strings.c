@@ -23,13 +23,13 @@ static struct entry **table;
 
 static void *make(size_t size) {
   void *p = collector_malloc(size);
-  if (p == NULL) die("out of memory");
+  if (p == NULL) bench_die("out of memory");
   return p;
 }
 
 static char *string_make(size_t length) {
   char *s = collector_malloc_noscan(length + 1);
-  if (s == NULL) die("out of memory");
+  if (s == NULL) bench_die("out of memory");
   s[length] = 0;
   return s;
 }
@@ -37,9 +37,9 @@ static char *string_make(size_t length) {
 /* The word of a number has from 2 to 19 letters. */
 static char *word_make(uint64_t number) {
   uint64_t bits = number;
-  size_t length = 2 + random_next(&bits) % 18;
+  size_t length = 2 + rng_next(&bits) % 18;
   char *s = string_make(length);
-  uint64_t left = random_next(&bits);
+  uint64_t left = rng_next(&bits);
   for (size_t i = 0; i < length; i++, left = left / 23 + i) s[i] = (char)('a' + left % 23);
   return s;
 }
@@ -54,10 +54,10 @@ static char *join(const char *a, const char *b) {
 }
 
 static char *line_make(uint64_t *random) {
-  uint64_t r = random_next(random);
+  uint64_t r = rng_next(random);
   char *line = word_make(r % WORDS);
   for (uint64_t n = r / WORDS % LINE_WORDS; n > 0; n--) {
-    r = random_next(random);
+    r = rng_next(random);
     line = join(line, word_make(r % (r / WORDS % 4 == 0 ? WORDS : 500)));
   }
   return line;
@@ -108,7 +108,7 @@ static uint64_t forget(uint64_t sum, uint32_t first) {
 }
 
 int main(int argc, char **argv) {
-  uint64_t lines = program_scale(argc, argv, 450000), random = 5, sum = 0;
+  uint64_t lines = bench_scale(argc, argv, 450000), random = 5, sum = 0;
   collector_start();
   table = make(BUCKETS * sizeof(struct entry *));
   for (uint64_t n = 1; n <= lines; n++) {

@@ -17,7 +17,6 @@
  *
  * Blocks are plain words that a thread writes when it gets one: see span_threads.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +27,9 @@
 #include "ownership.h"
 #include "scavenge.h"
 #include "sched.h"
+#include "sched_pthread.h"
 #include "sweep.h"
+#include "../../thread_keys.h"
 
 enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2, SLOTS = 2, SPANS = 3, MAX_THREADS = 3 };
 #define NUMBER 1u
@@ -118,24 +119,6 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
 }
 void scavenge_assist(void) {}
 uint64_t scavenge_trim(void) { unexpected(); }
-int pthread_mutex_lock(pthread_mutex_t *m) {
-  sched_lock(m);
-  return 0;
-}
-int pthread_mutex_unlock(pthread_mutex_t *m) {
-  sched_unlock(m);
-  return 0;
-}
-int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
-  (void)destructor;
-  *key = 0;
-  return 0;
-}
-int pthread_setspecific(pthread_key_t key, const void *value) {
-  (void)key;
-  (void)value;
-  return 0;
-}
 
 /* --- the table ------------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include "os.h"
 #include "scavenge.h"
 #include "sched.h"
+#include "sched_pthread.h"
 
 #ifndef PAGES
 #define PAGES 4 /* of the heap */
@@ -97,14 +98,6 @@ _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) 
   (void)function;
   (void)addr;
   unexpected(what);
-}
-int pthread_mutex_lock(pthread_mutex_t *m) {
-  sched_lock(m);
-  return 0;
-}
-int pthread_mutex_unlock(pthread_mutex_t *m) {
-  sched_unlock(m);
-  return 0;
 }
 
 /* --- the threads --------------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "sched.h"
+#include "sched_pthread.h"
 
 #ifndef SLOTS
 #define SLOTS 3 /* of the span */
@@ -79,14 +80,6 @@ GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t 
   reports[sched_self() < 0 ? N_MCACHES : sched_self()]++;
   double_free_reports++;
   sched_stop();
-}
-int pthread_mutex_lock(pthread_mutex_t *m) {
-  sched_lock(m);
-  return 0;
-}
-int pthread_mutex_unlock(pthread_mutex_t *m) {
-  sched_unlock(m);
-  return 0;
 }
 
 /* --- checks --------------------------------------------------------------------------------------------- */

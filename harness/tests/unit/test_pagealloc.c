@@ -6,6 +6,7 @@
 
 #include "unit.h"
 
+#include "candidate.h"
 #include "pagealloc.h"
 
 enum { PAGES = VS_CHUNK_PAGES };
@@ -477,7 +478,7 @@ static void idle_pages_in_the_known_cases(void **state) {
       const uint64_t chunk = pagealloc_idle_chunk(VS_NO_PAGE);
       uint32_t npages = 0;
       assert_int_equal(chunk, (base + indexes[i].found[k][0]) * PAGES);
-      assert_int_equal(pagechunk_candidate(pagealloc_chunk(chunk), 1, 1, 1024, &npages), indexes[i].found[k][1]);
+      assert_int_equal(candidate_find(pagealloc_chunk(chunk), 1, 1, 1024, &npages), indexes[i].found[k][1]);
       pagealloc_not_idle(chunk);
     }
     assert_int_equal(pagealloc_idle_chunk(VS_NO_PAGE), VS_NO_PAGE);

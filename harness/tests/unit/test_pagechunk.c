@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "pagechunk.h"
+#include "candidate.h"
 
 enum { PAGES = VS_CHUNK_PAGES };
 
@@ -260,7 +260,7 @@ static void candidate(const char *used, const char *clean, uint32_t min, uint32_
   describe(c.dirty, clean);
   complement(c.free);
   complement(c.dirty);
-  assert_int_equal(pagechunk_candidate(&c, min, max, huge, &got), first);
+  assert_int_equal(candidate_find(&c, min, max, huge, &got), first);
   if (first < PAGES) assert_int_equal(got, npages);
 }
 
@@ -339,7 +339,7 @@ static void any_candidate_is_right(void **state) {
     uint32_t first = end - low > max ? (end - max) / min * min : low;
     const uint32_t below = first / huge * huge;
     if (below >= low && below + huge <= end) first = below;
-    assert_int_equal(pagechunk_candidate(&c, min, max, huge, &got), end == 0 ? PAGES : first);
+    assert_int_equal(candidate_find(&c, min, max, huge, &got), end == 0 ? PAGES : first);
     if (end != 0) assert_int_equal(got, end - first);
   }
 }

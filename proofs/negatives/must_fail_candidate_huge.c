@@ -4,7 +4,7 @@
  * goal.
  * Expect: offered ensures few
  */
-#include "pagechunk.h"
+#include "candidate.h"
 
 /*@ requires valid: \valid_read(c) && \valid(npages);
     requires sep: \separated(npages, c);
@@ -13,4 +13,4 @@
     ensures free: \result < 512 ==> ChunkIdle(c, \result, *npages);
     ensures few: \result < 512 ==> *npages <= 8;
 */
-uint32_t offered(const struct page_chunk *c, uint32_t *npages) { return pagechunk_candidate(c, 1, 8, 256, npages); }
+uint32_t offered(const struct page_chunk *c, uint32_t *npages) { return candidate_find(c, 1, 8, 256, npages); }
