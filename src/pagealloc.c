@@ -55,8 +55,8 @@ static void pagealloc_sum4(uint64_t i) {
 }
 
 /* The summary of 8 entries of a level from entry first on, of capacity pages each and the first of which starts at
- * page. The address of vs_pages in the contract tells WP that they may lie in it. */
-/*@ requires valid: \valid_read(level + (first .. first + 7)) && \valid_read(&vs_pages);
+ * page. */
+/*@ requires valid: \valid_read(level + (first .. first + 7));
     requires range: 1 <= capacity <= 262144;
     requires below: \forall integer j; first <= j < first + 8 ==>
       SumOf(level[j], page + (j - first) * capacity, capacity);
@@ -487,9 +487,9 @@ struct page_place {
   bool done;
 };
 
-/* One step of a search: over count entries of a level, of capacity pages each, the first of which starts at page.
- * The address of vs_pages in the contract tells WP that sum may point into it. */
-/*@ requires valid: \valid_read(sum + (0 .. count - 1)) && \valid_read(&vs_pages);
+/* One step of a search: over count entries of a level, of capacity pages each, the first of which starts at
+ * page. */
+/*@ requires valid: \valid_read(sum + (0 .. count - 1));
     requires range: 1 <= capacity <= 2097152 && 1 <= count <= 16384 && 1 <= npages;
     requires bound: page + count * capacity <= 34359738368;
     requires sums: SumsOf(sum, page, capacity, count);
