@@ -147,7 +147,7 @@ static GHOST void declare(void) {
   if (*start.script == 'H')
     orders_shared(&span->mark_bits[0]);
   else
-    orders_quiet(&span->mark_bits[0]);
+    orders_quiet(&span->mark_bits[0], 8);
   orders_shared(&held[0].mcache->inbox);
   orders_shared(&mailbox);
   orders_plain(&span->alloc_cache, 8);
