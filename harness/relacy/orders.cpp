@@ -89,9 +89,9 @@ rl::atomic<uint64_t> *cell_of(const void *p, bool write) {
   if (!in_threads) return nullptr;
   int word = word_of(p);
   if (word >= 0) return &cells[word];
-  for (int i = 0; i < n_quiet; i++)
-    if (lies_in(p, sizeof(uint64_t), quiet[i])) return nullptr;
-  if (!touch(p, sizeof(uint64_t), write) && write) misuse("atomic write to a word that is not declared");
+  bool known = touch(p, sizeof(uint64_t), write) || !write;
+  for (int i = 0; i < n_quiet && !known; i++) known = lies_in(p, sizeof(uint64_t), quiet[i]);
+  if (!known) misuse("atomic write to a word that is not declared");
   return nullptr;
 }
 
