@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A collected heap with a few small spans of one class, for harness/sched/cycle_threads and harness/relacy/cycle_orders:
- * its start, what threads do to it, and what must hold of each span's word and place.
+ * A collected heap with a few small spans of one class, for harness/sched/cycle_threads and
+ * harness/relacy/cycle_orders: its start, what threads do to it, and what must hold of each span's word and place.
  *
- * Before it is included: SLOTS, SPANS, MAX_THREADS; GHOST, an attribute of functions that are no part of what is checked;
- * CHECK(condition, property); and TOUCH(addr, size), a plain write of the checker's own. After it: fresh_span and
- * places_below, which belong to the page heap in use.
+ * Before it is included: SLOTS, SPANS, MAX_THREADS; GHOST, an attribute of functions that are no part of what is
+ * checked; CHECK(condition, property); and TOUCH(addr, size), a plain write of the checker's own. After it: fresh_span
+ * and places_below, which belong to the page heap in use.
  *
  * Blocks are plain words that a thread writes when it gets one: a block that two threads have is a data race.
  */

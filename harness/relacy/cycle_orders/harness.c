@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads on a collected heap: the real code of cycle, mcache, mcentral, mheap and the layers below under the weak orders
- * of C11. harness/sched/cycle_threads explores cycle and mcentral with more starts under sequential consistency.
+ * Threads on a collected heap: the real code of cycle, mcache, mcentral, mheap and the layers below under the weak
+ * orders of C11. harness/sched/cycle_threads runs more starts of cycle and mcentral under sequential consistency.
  *
- *   sweeping  after a turn, threads sweep, allocate, and finish the sweep: one is told that it is finished, and then reads
+ *   sweeping  after a turn, threads sweep, allocate, and finish the sweep: who is told that it is finished then reads
  *             what the others swept. The fields of a span are plain here, its mark and remote words too: a span that
  *             changes hands without order is a data race
  *   marking   threads mark one object and allocate; then one that has seen the others stop turns and sweeps
- *   lookup    while objects are marked, a thread looks up an address of no object, whose pages become a span: of pages that
- *             were free, or those of another heap's dead span, or as a large object. It finds nothing, or a whole one
+ *   looking   while objects are marked, a thread looks up an address in no span, whose pages become one: of pages that
+ *             were free, of a dead span of another heap, of an mcache, or as a large object. It finds no object, or one
+ *             that is all that it should be
  *
  * Only the operating system is replaced, which has no more memory to give, and scavenge. Locks are relacy's. Words that
- * a phase is not about are quiet.
+ * a start is not about are quiet.
  */
 #include <string.h>
 
@@ -35,16 +36,19 @@ enum { SPAN_PAGES = 13, PAGES = SPANS * SPAN_PAGES, FIRST = VS_LEVEL2_PAGES };
 static struct page_block page_block;
 static struct vs_heap other;
 static struct mcache *holds[MAX_THREADS];
-static uint64_t mailbox;                /* an object, or that an mcache is given up */
+static uint64_t mailbox; /* an object, or that an mcache is given up */
 static uint64_t stopped[MAX_THREADS];
-/* In the last three a span is looked up, whose pages were free, another heap's dead span, or in an mcache. */
-static enum phase { SWEEPING, MARKING, OF_FREE_PAGES, OF_DEAD_SPAN, OF_CACHE } phase;
-static GHOST bool looks_up(void) { return phase >= OF_FREE_PAGES; }
-static struct { uint64_t page; struct mspan *span; } looked; /* counted from the first; its span to be */
 static int self; /* the running thread */
-static struct { uint64_t handed_over, looked_none, looked_small, looked_large, reused, adopted, turned, finished; } more;
+static struct {
+  uint64_t handed_over, looked_none, looked_small, looked_large, reused, adopted, turned, finished;
+} more;
 
-/* --- the layers below --------------------------------------------------------------------------------------------- */
+/* In the last three a page is looked up that becomes one of a span: a free one, of a dead span, of an mcache. */
+static enum phase { SWEEPING, MARKING, OF_FREE_PAGES, OF_DEAD_SPAN, OF_CACHE } phase;
+static struct { uint64_t page; struct mspan *span; } looked; /* that page, from the heap's first; its span to be */
+static GHOST bool looks_up(void) { return phase >= OF_FREE_PAGES; }
+
+/* --- the layers below ------------------------------------------------------------------------------------------ */
 
 void *os_metadata(size_t size) { return size == sizeof page_block ? &page_block : mcache_memory(size); }
 uintptr_t os_hint(void) { return 0; }
@@ -96,7 +100,7 @@ static GHOST int places_below(const struct mspan *s) {
   return found;
 }
 
-/* --- the threads ---------------------------------------------------------------------------------------------------- */
+/* --- the threads ----------------------------------------------------------------------------------------------- */
 
 /* Finishes the sweep, and reads a field of every span that nobody but its sweeper has written. */
 static GHOST void finish(void) {
@@ -164,8 +168,8 @@ static GHOST void turn_if_stopped(void) {
 }
 
 /* A step: A allocates, L a large object, H to hand it over; M marks the first object held, K the one handed over;
- * S sweeps a span, O one of the other heap, F finishes the sweep; G looks up; P parks, Q adopts the mcache of thread 0 or
- * ends; X stops, T turns. */
+ * S sweeps a span, O one of the other heap, F finishes the sweep; G looks up; P parks, Q adopts the mcache of thread 0
+ * or ends; X stops, T turns. */
 static GHOST void run(const char *script) {
   for (const char *step = script; *step != 0; step++) {
     switch (*step) {
@@ -196,7 +200,7 @@ static GHOST void go_on(int thread) {
   vs_tls_further[NUMBER] = holds[thread];
 }
 
-/* --- checks --------------------------------------------------------------------------------------------------------- */
+/* --- checks ---------------------------------------------------------------------------------------------------- */
 
 /* T7 and what the other heap does to its span. */
 static GHOST bool is_step_of_others(uint64_t old, uint64_t new_value) {
@@ -226,7 +230,7 @@ static GHOST void final_check(void) {
       CHECK(held[n][slot] || !bits_test(spans[n].mark_bits[0], slot), "slot-lost");
 }
 
-/* --- the state before each execution ---------------------------------------------------------------------------------- */
+/* --- the state before each execution --------------------------------------------------------------------------- */
 
 /* All that an execution changes. It is put together once for a start, and then copied back. */
 #define PARTS_OF_HEAP(h) \
@@ -274,7 +278,8 @@ static GHOST void reset(void) { put_back(&kept); }
 
 /* A dead span of the other heap, which its sweep gives back, behind the spans of the start. */
 static void put_other_span(void) {
-  struct mspan *s = mheap_alloc(SPANCLASS, spanctl_at(other.sweepgen, VS_D_OWNED, other.owner, false), &mcaches[0].pages);
+  uint64_t owned = spanctl_at(other.sweepgen, VS_D_OWNED, other.owner, false);
+  struct mspan *s = mheap_alloc(SPANCLASS, owned, &mcaches[0].pages);
   s->mark_bits[0] = 1;
   s->alloc_cache = 0;
   s->ctl = spanctl_at(other.sweepgen, VS_D_UNSWEPT, other.owner, true);
@@ -364,7 +369,7 @@ static void declare(void) {
   for (int n = 0; n < SPANS && !looks_up(); n++) orders_plain(block[n], sizeof block[n][0]);
 }
 
-/* --- all starts ------------------------------------------------------------------------------------------------------- */
+/* --- all starts ------------------------------------------------------------------------------------------------ */
 
 static uint64_t starts, executions;
 
