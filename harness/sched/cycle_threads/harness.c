@@ -21,22 +21,17 @@
 #include <stdlib.h>
 
 #include "cycle.h"
-#include "mcache.h"
-#include "mheap.h"
-#include "os.h"
-#include "ownership.h"
-#include "scavenge.h"
-#include "sched.h"
-#include "sched_pthread.h"
+#include "sched_spans.h"
 #include "sweep.h"
-#include "../../thread_keys.h"
 
-enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2, SLOTS = 2, SPANS = 3, MAX_THREADS = 3 };
+enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2, SLOTS = 2, SPANS = 3, MAX_THREADS = 3, N_MCACHES = MAX_THREADS };
+#include "../../lower_layers.h"
+
+static void make_fresh(struct mspan *s);
+#include "spare_spans.h"
+
 #define NUMBER 1u
 #define LAST_SWEEPGEN 0xfffffffeu
-
-/* Counters and the like, which no thread orders: not part of what is checked for races. */
-#define GHOST __attribute__((no_sanitize_thread))
 
 /* --- the start ------------------------------------------------------------------------------------------------ */
 
@@ -49,10 +44,8 @@ static struct {
   const char *script[MAX_THREADS]; /* a letter a step: A allocates, S sweeps a span, M marks the first object held */
 } start;
 
-static struct heap_arena arena;
 static struct mspan *const spans = &arena.span[1];
 static struct vs_heap heap;
-static struct mcache mcaches[MAX_THREADS];
 
 /* --- ghosts --------------------------------------------------------------------------------------------------- */
 
@@ -65,27 +58,13 @@ static struct { uint64_t swept, kept, freed, rested, activated, fresh, marked, d
 
 /* --- the layers below ----------------------------------------------------------------------------------------- */
 
-struct mheap vs_heap;
-static struct mspan *spare[SPANS]; /* what the page heap has to give */
-static int n_spare;
-static uint64_t spare_lock __attribute__((aligned(64)));
-static size_t metadata_used;
-
-void *os_metadata(size_t size) {
-  struct mcache *c = &mcaches[metadata_used++];
-  return size == sizeof *c && metadata_used <= MAX_THREADS ? c : NULL;
-}
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
   (void)addr;
   sched_fail("false-report: %s", what);
   abort();
 }
-static _Noreturn void unexpected(void) {
-  sched_fail("page-heap-called");
-  abort();
-}
-static GHOST void shrink(struct mspan *s) {
+static GHOST void make_fresh(struct mspan *s) {
   mspan_init(s, s->base, SPANCLASS, true);
   s->nelems = SLOTS;
   s->nkept = SLOTS;
@@ -93,32 +72,6 @@ static GHOST void shrink(struct mspan *s) {
   s->alloc_bits[0] = VS_WORD_ONES;
   s->alloc_cache = bits_below(SLOTS);
 }
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
-  (void)spanclass;
-  (void)cache;
-  sched_lock(&spare_lock);
-  struct mspan *s = n_spare > 0 ? spare[--n_spare] : NULL;
-  sched_unlock(&spare_lock);
-  if (!s) return NULL;
-  shrink(s);
-  ownership_begin(s, ctl);
-  return s;
-}
-void mheap_free(struct mspan *s) {
-  ownership_end(s);
-  sched_lock(&spare_lock);
-  spare[n_spare++] = s;
-  sched_unlock(&spare_lock);
-}
-void mheap_flush(struct mheap_cache *cache) { (void)cache; }
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  (void)size;
-  (void)align;
-  (void)zeroed;
-  unexpected();
-}
-void scavenge_assist(void) {}
-uint64_t scavenge_trim(void) { unexpected(); }
 
 /* --- the table ------------------------------------------------------------------------------------------------- */
 
@@ -198,8 +151,11 @@ static GHOST void mark_first(void) {
   }
 }
 
+static void hold_mcache(int number) { vs_tls_further[NUMBER] = &mcaches[number]; }
+
 static void thread(void *ctx) {
   (void)ctx;
+  hold_mcache(sched_self());
   for (const char *step = start.script[sched_self()]; *step != 0; step++) {
     if (*step == 'A') (void)allocate();
     if (*step == 'S') (void)cycle_sweep_step(&heap);
@@ -207,17 +163,11 @@ static void thread(void *ctx) {
   }
 }
 
-static void use_mcache(void *ctx, int number) {
-  (void)ctx;
-  vs_tls_further[NUMBER] = &mcaches[number];
-}
-
 /* --- the embedder, and the end ----------------------------------------------------------------------------------- */
 
 /* In how many places a span is. */
 static int places(const struct mspan *s) {
-  int found = 0;
-  for (int i = 0; i < n_spare; i++) found += spare[i] == s;
+  int found = times_spare(s);
   for (int t = 0; t < MAX_THREADS; t++) found += mcaches[t].alloc[SPANCLASS] == s;
   for (int parity = 0; parity < 2; parity++) {
     for (const struct mspan *p = heap.central[SPANCLASS].partial[parity]; p; p = p->next) found += p == s;
@@ -286,7 +236,7 @@ static void check_swept(void) {
 
 static void final_check(void *ctx) {
   (void)ctx;
-  use_mcache(NULL, 0);
+  hold_mcache(0);
   if (start.marking) end_marking();
   check_places();
   check_swept();
@@ -312,7 +262,7 @@ static void final_check(void *ctx) {
 static void put_span(int n) {
   struct mspan *s = &spans[n];
   struct mcentral *c = &heap.central[SPANCLASS];
-  shrink(s);
+  make_fresh(s);
   for (uint32_t i = 0; i < SLOTS; i++) {
     if (start.slot[n][i] == FREE) continue;
     s->alloc_cache &= ~bits_one(i);
@@ -364,14 +314,9 @@ static void set_up(void) {
   heap.low = 0;
   heap.high = UINT64_MAX;
   vs_heaps[NUMBER] = &heap;
-  vs_arena_map[1] = &arena;
-  arena_set_head(&arena, 0, VS_ARENA_PAGES, &vs_empty_span);
+  enter_spans(spans, SPANS, SPANCLASS);
   for (int n = 0; n < SPANS; n++) {
-    uint32_t npages = vs_class_pages[SIZE_CLASS];
-    spans[n].base = VS_ARENA_SIZE + (1 + (uintptr_t)n * npages) * VS_PAGE_SIZE;
-    spans[n].npages = npages;
-    arena_set_head(&arena, 1 + (uint32_t)n * npages, npages, &spans[n]);
-    shrink(&spans[n]);
+    make_fresh(&spans[n]);
     sched_name(&spans[n].ctl, sizeof spans[n].ctl, "ctl");
     sched_name(spans[n].remote_bits, sizeof spans[n].remote_bits, "remote_bits");
     sched_name(spans[n].mark_bits, sizeof spans[n].mark_bits, "mark_bits");
@@ -402,7 +347,7 @@ static void print_start(void) {
 }
 
 static void run_start(void) {
-  struct sched_test test = {.reset = reset, .final = final_check, .on_write = check_write, .on_resume = use_mcache};
+  struct sched_test test = {.reset = reset, .final = final_check, .on_write = check_write};
   while (test.n_threads < MAX_THREADS && start.script[test.n_threads]) test.thread[test.n_threads++] = thread;
   starts++;
   if (sched_explore(&test, &result, true)) return;
@@ -461,8 +406,6 @@ int main(void) {
   printf("reached fresh %llu\n", (unsigned long long)seen.fresh);
   printf("reached marks %llu\n", (unsigned long long)seen.marked);
   printf("reached finishes %llu\n", (unsigned long long)seen.drained);
-  printf("OK starts=%llu executions=%llu pruned=%llu steps=%llu longest=%u\n", (unsigned long long)starts,
-         (unsigned long long)result.executions, (unsigned long long)result.pruned, (unsigned long long)result.steps,
-         result.longest);
+  sched_print_ok(&result, starts);
   return 0;
 }
