@@ -57,10 +57,11 @@ static GHOST void put_queued(struct mcache *c, struct mspan *s) {
   c->nqueued = 1;
 }
 
-/* Makes c the mcache of the running thread; NULL: none. */
+/* Makes c the mcache of the running thread, which gives it back when it exits; NULL: none. */
 static GHOST void hold_mcache(struct mcache *c) {
   vs_tls_mcache = c ? c : &vs_empty_mcache;
   vs_tls_tag = c ? spanctl_tag(c->id) : 0xffffffffu;
+  thread_value = c;
 }
 
 /* Makes all mcaches, and enters the spans in the arena: once. */

@@ -6,8 +6,10 @@
 #define THREAD_KEYS_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 static void (*thread_destructor)(void *);
+static __thread const void *thread_value;
 
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
   thread_destructor = destructor;
@@ -16,11 +18,15 @@ int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
 }
 int pthread_setspecific(pthread_key_t key, const void *value) {
   (void)key;
-  (void)value;
+  thread_value = value;
   return 0;
 }
 
-/* What the C library does for a thread that exits and has set the key. */
-static inline void thread_exits(void) { thread_destructor(NULL); }
+/* What the C library does for a thread that exits. */
+static inline void thread_exits(void) {
+  void *value = (void *)(uintptr_t)thread_value;
+  thread_value = NULL;
+  if (value != NULL) thread_destructor(value);
+}
 
 #endif

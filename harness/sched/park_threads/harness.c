@@ -62,7 +62,7 @@ static const struct scene {
     {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"A", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false},
     {"adopt", 1, 2, "aqfi", 1, 1, {{"XF", 0}, {"A", NOBODY}, {"F", NOBODY}}, false},
     {"adopt", 1, 2, "aqfi", 1, 1, {{"XA", 0}, {"AF", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"A", NOBODY}, {"A", NOBODY}}, false},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"AX", NOBODY}, {"A", NOBODY}}, false},
     {"adopt", 1, 2, "aqfi", 1, 2, {{"X", 0}, {"A", NOBODY}, {"A", 1}}, false},
     {"adopt", 1, 2, "aqfi", 1, 2, {{"A", NOBODY}, {"A", NOBODY}, {"F", NOBODY}}, false},
     {"adopt", 1, 2, "aqfi", 2, 3, {{"A", NOBODY}, {"A", 2}}, false},
@@ -518,8 +518,10 @@ static bool possible(int n) {
   int count[N_SLOT_STATES] = {0};
   for (uint32_t i = 0; i < start.scene->n_slots; i++) count[start.span[n].slot[i]]++;
   switch (start.span[n].place) {
-  case FULL: case CENTRAL_FULL: return count[LIVE] == (int)start.scene->n_slots;
-  case INBOX: case CENTRAL_UNSWEPT: return count[CACHED] == 0 && count[FREED] == 0 && count[REMOTE] > 0;
+  case FULL:
+  case CENTRAL_FULL: return count[LIVE] == (int)start.scene->n_slots;
+  case INBOX:
+  case CENTRAL_UNSWEPT: return count[CACHED] == 0 && count[FREED] == 0 && count[REMOTE] > 0;
   case CENTRAL: return count[CACHED] > 0 && count[FREED] == 0; /* it was swept on its way there */
   default: return true;
   }
