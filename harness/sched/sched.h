@@ -13,8 +13,8 @@
  * start, for any values and pointers, without a bound on either. What it does not: stale values that
  * a relaxed or acquire load may see under a weaker model (CBMC's TSO and relacy are for these).
  *
- * Thread-local variables of the program are each thread's own, and not shared: no scheduling point, no race. All threads
- * and the final check start with what `reset` left in them.
+ * Thread-local variables of the program are each thread's own, and not shared: no scheduling point, no
+ * race. All threads and the final check start with what `reset` left in them.
  *
  * Rules for a test: threads are deterministic, do not spin without bound, block only in sched_lock,
  * and reach shared state only through atomic_sched.h, through instrumented accesses (sched_tsan.c),

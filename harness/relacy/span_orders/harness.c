@@ -184,8 +184,8 @@ static void run_start(void) {
   starts++;
   if (orders_explore(&test, &executions)) return;
   printf("start: span %s, slots %c%c, owner %s, freed by the other: %d\nFAILED %s\n", place_names[start.place],
-         slot_letters[start.slot[0]], slot_letters[start.slot[1]], start.script, start.given == NONE ? -1 : (int)start.given,
-         orders_failed());
+         slot_letters[start.slot[0]], slot_letters[start.slot[1]], start.script,
+         start.given == NONE ? -1 : (int)start.given, orders_failed());
   exit(1);
 }
 

@@ -5,15 +5,15 @@
  *
  *   park     a thread exits, and so parks its mcache, while others free blocks of the span that has its home there
  *   adopt    threads without an mcache take parked ones, while one is being parked, flushed by others, or freed into
- *   central  a span on the central list, full or not: first frees by two threads, a thread that takes it, trims
+ *   central  a span on the central list, full or not, or on its way there: first frees by two threads, threads that take it
  *   lists    two spans, several mcaches: threads that flush parked mcaches to the central list and take from there
  *
  * A thread parks by the destructor that mcache registers with the C library. Only the layers below are replaced:
  * the page heap has the spans that are given back to it and no others, os_fatal notes the report, a mutex is the
  * scheduler's. The system refuses memory for new mcaches: a thread that finds none parked gets no block.
  *
- * Every start is run that the invariants allow of where the spans stand, of the states of their slots, and of where the
- * next look into parked mcaches begins.
+ * Every start is run that the invariants allow: each place that a scene names for its spans, each state of their slots,
+ * each parked mcache as the one to look into next.
  *
  * Blocks are plain words that a thread writes when it gets one and before it frees it: see span_threads.
  */
@@ -29,7 +29,7 @@ enum { SPANS = 2, SLOTS = 3, N_MCACHES = 3, MAX_THREADS = 4, NOBODY = -1 };
 static void make_fresh(struct mspan *s);
 #include "spare_spans.h"
 
-/* --- the scenes ------------------------------------------------------------------------------------------------- */
+/* --- the scenes ------------------------------------------------------------------------------------------------ */
 
 enum place { ACTIVE, QUEUED, FULL, INBOX, CENTRAL, CENTRAL_FULL, CENTRAL_UNSWEPT, N_PLACES };
 static const char place_letters[] = "aqficCu";
@@ -93,7 +93,7 @@ static struct {
   int look; /* number of the mcache to look into next, or NOBODY: from the first */
 } start;
 
-/* --- ghosts ------------------------------------------------------------------------------------------------------ */
+/* --- ghosts ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t block[SPANS][SLOTS]; /* the user's memory */
 static bool live[SPANS][SLOTS];
@@ -106,7 +106,7 @@ enum { M0, M1, M2, M3, M4, M5, M6, M7, M8, N_TRANSITIONS };
 static uint64_t made[N_TRANSITIONS];
 static struct { uint64_t parks, adopts, wakes_parked, accepts_parked, second_look, reports, none; } seen;
 
-/* --- the layers below --------------------------------------------------------------------------------------------- */
+/* --- the layers below ------------------------------------------------------------------------------------------ */
 
 GHOST _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
@@ -122,7 +122,7 @@ static GHOST void make_fresh(struct mspan *s) {
   put_slots(s, start.scene->n_slots, cached);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------------------------------------------- */
 
 #define LIST (&vs_default_heap.central[SPANCLASS])
 
@@ -180,7 +180,7 @@ static GHOST void check_write(void *ctx, const volatile void *addr, uint64_t old
   }
 }
 
-/* --- the threads ------------------------------------------------------------------------------------------------------ */
+/* --- the threads ----------------------------------------------------------------------------------------------- */
 
 static int span_number(uintptr_t p) { return (int)(arena_span(p) - spans); }
 
@@ -242,7 +242,7 @@ static GHOST void thread(void *ctx) {
   kept[sched_self()] = holds_none() ? NULL : vs_tls_mcache;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------ */
+/* --- the end --------------------------------------------------------------------------------------------------- */
 
 /* Each mcache of the scene is parked, or one thread holds it that has not exited. */
 static void check_mcaches(void) {
@@ -323,7 +323,7 @@ static void final_check(void *ctx) {
     check_slots();
 }
 
-/* --- the state before each execution -------------------------------------------------------------------------------------- */
+/* --- the state before each execution --------------------------------------------------------------------------- */
 
 static void set_add(struct mspan **set, struct mspan *s) {
   s->next = *set;
@@ -438,7 +438,7 @@ static void name_words(void) {
   sched_name(block, sizeof block, "block");
 }
 
-/* --- all starts -------------------------------------------------------------------------------------------------------------- */
+/* --- all starts ------------------------------------------------------------------------------------------------ */
 
 static struct sched_result result;
 static uint64_t starts;
