@@ -5,7 +5,7 @@
  *
  *   park     a thread exits, and so parks its mcache, while others free blocks of the span that has its home there
  *   adopt    threads without an mcache take parked ones, while one is being parked, flushed by others, or freed into
- *   central  a span on the central list, full or not, or on its way there: first frees by two threads, threads that take it
+ *   central  a span on the central list, or on its way there: first frees by two threads, threads that take it
  *   lists    two spans, several mcaches: threads that flush parked mcaches to the central list and take from there
  *
  * A thread parks by the destructor that mcache registers with the C library. Only the layers below are replaced:
