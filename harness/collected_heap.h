@@ -3,9 +3,9 @@
  * A collected heap with a few small spans of one class, for harness/sched/cycle_threads and
  * harness/relacy/cycle_orders: its start, what threads do to it, and what must hold of each span's word and place.
  *
- * Before it is included: SLOTS, SPANS, MAX_THREADS; GHOST, an attribute of functions that are no part of what is
- * checked; CHECK(condition, property); and TOUCH(addr, size), a plain write of the checker's own. After it: fresh_span
- * and places_below, which belong to the page heap in use.
+ * Before it is included: SLOTS, SPANS; N_MCACHES, one for each thread; arena and mcaches; GHOST, an attribute of
+ * functions that are no part of what is checked; CHECK(condition, property); and TOUCH(addr, size), a plain write of the
+ * checker's own. After it: make_fresh and times_spare, which belong to the page heap in use.
  *
  * Blocks are plain words that a thread writes when it gets one: a block that two threads have is a data race.
  */
@@ -36,13 +36,11 @@ static struct {
   int n_spans; /* at rest; the page heap has the others */
   enum slot_state slot[SPANS][SLOTS];
   bool marking;
-  const char *script[MAX_THREADS]; /* what each thread does, a letter a step */
+  const char *script[N_MCACHES]; /* what each thread does, a letter a step */
 } start;
 
-static struct heap_arena arena;
 static struct mspan *const spans = &arena.span[0];
 static struct vs_heap heap;
-static struct mcache mcaches[MAX_THREADS];
 
 /* --- ghosts --------------------------------------------------------------------------------------------------- */
 
@@ -53,20 +51,13 @@ static int sweeps[SPANS];            /* since the turn */
 static bool finished;
 static struct { uint64_t swept, kept, freed, rested, activated, fresh, marked, drained; } seen;
 
-/* --- the layers below ----------------------------------------------------------------------------------------- */
+/* --- the page heap ------------------------------------------------------------------------------------------------ */
 
 /* Makes a span without slots handed out of its descriptor, whose base is set. */
-static void fresh_span(struct mspan *s);
+static void make_fresh(struct mspan *s);
 
 /* How often the page heap has the span's descriptor to give. */
-static int places_below(const struct mspan *s);
-
-static size_t metadata_used;
-
-/* Gives the mcaches; NULL for anything else. */
-static void *mcache_memory(size_t size) {
-  return size == sizeof mcaches[0] && metadata_used < MAX_THREADS ? &mcaches[metadata_used++] : NULL;
-}
+static int times_spare(const struct mspan *s);
 
 /* --- the table ------------------------------------------------------------------------------------------------- */
 
@@ -160,8 +151,8 @@ static GHOST void end_marking(void) {
 
 /* In how many places a span is. */
 static int places(const struct mspan *s) {
-  int found = places_below(s);
-  for (int t = 0; t < MAX_THREADS; t++) found += mcaches[t].alloc[SPANCLASS] == s;
+  int found = times_spare(s);
+  for (int t = 0; t < N_MCACHES; t++) found += mcaches[t].alloc[SPANCLASS] == s;
   for (int parity = 0; parity < 2; parity++) {
     for (const struct mspan *p = heap.central[SPANCLASS].partial[parity]; p; p = p->next) found += p == s;
     for (const struct mspan *p = heap.central[SPANCLASS].full[parity]; p; p = p->next) found += p == s;
@@ -183,7 +174,7 @@ static void check_places(void) {
     const struct mspan *s = &spans[n];
     CHECK(places(s) == 1, "in-one-place");
     bool active = false;
-    for (int t = 0; t < MAX_THREADS; t++) active = active || mcaches[t].alloc[SPANCLASS] == s;
+    for (int t = 0; t < N_MCACHES; t++) active = active || mcaches[t].alloc[SPANCLASS] == s;
     CHECK(active == (s->ctl == word(VS_D_OWNED, false)), "word-names-place");
     CHECK(in_set(c->partial[swept], s) == (s->ctl == word(VS_D_SWEPT, false)), "word-names-place");
     CHECK(in_set(c->full[swept], s) == (s->ctl == word(VS_D_SWEPT, true)), "word-names-place");
@@ -212,7 +203,7 @@ static void check_swept(void) {
 static void put_span(int n) {
   struct mspan *s = &spans[n];
   struct mcentral *c = &heap.central[SPANCLASS];
-  fresh_span(s);
+  make_fresh(s);
   for (uint32_t i = 0; i < SLOTS; i++) {
     if (start.slot[n][i] == FREE) continue;
     s->alloc_cache &= ~bits_one(i);
@@ -235,7 +226,7 @@ static void put_heap(void) {
   heap.tickets = VS_SWEEP_DRAINED;
   heap.pages = SPANS * spans[0].npages;
   c->partial[0] = c->partial[1] = c->full[0] = c->full[1] = NULL;
-  for (int t = 0; t < MAX_THREADS; t++) mcaches[t].alloc[SPANCLASS] = &vs_empty_span;
+  for (int t = 0; t < N_MCACHES; t++) mcaches[t].alloc[SPANCLASS] = &vs_empty_span;
   for (int n = 0; n < SPANS; n++) {
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
       held[n][slot] = n < start.n_spans && start.slot[n][slot] == HELD;
@@ -262,7 +253,7 @@ static void set_up_heap(void) {
   heap.low = 0;
   heap.high = UINT64_MAX;
   vs_heaps[NUMBER] = &heap;
-  for (int t = 0; t < MAX_THREADS; t++) {
+  for (int t = 0; t < N_MCACHES; t++) {
     vs_tls_further[NUMBER] = NULL;
     if (mcache_get(&heap) != &mcaches[t]) abort();
   }
@@ -275,7 +266,7 @@ static void print_start(void) {
     for (int i = 0; i < SLOTS; i++) putchar("FDH"[start.slot[n][i]]);
   }
   printf(", threads");
-  for (int t = 0; t < MAX_THREADS && start.script[t]; t++) printf(" %s", start.script[t]);
+  for (int t = 0; t < N_MCACHES && start.script[t]; t++) printf(" %s", start.script[t]);
   printf("\n");
 }
 

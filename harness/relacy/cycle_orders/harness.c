@@ -16,13 +16,17 @@
  */
 #include <string.h>
 
+#include "arena.h"
+#include "mcache.h"
 #include "orders.h"
 #include "orders_pthread.h"
 
-enum { SLOTS = 3, SPANS = 4, MAX_THREADS = 3 };
+enum { SLOTS = 3, SPANS = 4, N_MCACHES = 3 };
 #define GHOST __attribute__((no_sanitize_thread))
 #define CHECK ORDERS_CHECK
 #define TOUCH(addr, size) orders_touch(addr, size, true)
+static struct heap_arena arena;
+static struct mcache mcaches[N_MCACHES];
 #include "../../collected_heap.h"
 
 enum { SPAN_PAGES = 13, PAGES = SPANS * SPAN_PAGES, FIRST = VS_LEVEL2_PAGES };
@@ -35,9 +39,9 @@ enum { SPAN_PAGES = 13, PAGES = SPANS * SPAN_PAGES, FIRST = VS_LEVEL2_PAGES };
 
 static struct page_block page_block;
 static struct vs_heap other;
-static struct mcache *holds[MAX_THREADS];
+static struct mcache *holds[N_MCACHES];
 static uint64_t mailbox; /* an object, or that an mcache is given up */
-static uint64_t stopped[MAX_THREADS];
+static uint64_t stopped[N_MCACHES];
 static int self; /* the running thread */
 static struct {
   uint64_t handed_over, looked_none, looked_small, looked_large, reused, adopted, turned, finished;
@@ -50,7 +54,12 @@ static GHOST bool looks_up(void) { return phase >= OF_FREE_PAGES; }
 
 /* --- the layers below ------------------------------------------------------------------------------------------ */
 
-void *os_metadata(size_t size) { return size == sizeof page_block ? &page_block : mcache_memory(size); }
+static int metadata_used;
+
+void *os_metadata(size_t size) {
+  if (size == sizeof page_block) return &page_block;
+  return size == sizeof *mcaches && metadata_used < N_MCACHES ? &mcaches[metadata_used++] : NULL;
+}
 uintptr_t os_hint(void) { return 0; }
 uintptr_t os_reserve(uintptr_t hint, size_t size, size_t align) {
   (void)hint;
@@ -93,8 +102,8 @@ void scavenge_freed(void) {}
 void scavenge_assist(void) {}
 uint64_t scavenge_trim(void) { unexpected(); }
 
-static GHOST void fresh_span(struct mspan *s) { mspan_init(s, s->base, SPANCLASS, true); }
-static GHOST int places_below(const struct mspan *s) {
+static GHOST void make_fresh(struct mspan *s) { mspan_init(s, s->base, SPANCLASS, true); }
+static GHOST int times_spare(const struct mspan *s) {
   int found = s >= &spans[arena.nspans];
   for (const struct mspan *free = arena.free_span; free; free = free->next) found += free == s;
   return found;
@@ -305,7 +314,7 @@ static void put_start(void) {
   put_heap();
   if (phase == OF_DEAD_SPAN) put_other_span();
   put_phase();
-  for (int t = 0; t < MAX_THREADS; t++) holds[t] = &mcaches[t];
+  for (int t = 0; t < N_MCACHES; t++) holds[t] = &mcaches[t];
   go_on(0);
   looked.page = SPAN_PAGES;
   looked.span = &spans[1];
@@ -365,7 +374,7 @@ static void declare(void) {
   orders_quiet(&vs_pages, sizeof vs_pages);
   orders_quiet(mcaches, sizeof mcaches);
   orders_shared(&mailbox);
-  for (int t = 0; t + 1 < MAX_THREADS; t++) orders_shared(&stopped[t]);
+  for (int t = 0; t + 1 < N_MCACHES; t++) orders_shared(&stopped[t]);
   for (int n = 0; n < SPANS && !looks_up(); n++) orders_plain(block[n], sizeof block[n][0]);
 }
 
@@ -377,7 +386,7 @@ static uint64_t starts, executions;
 static const struct {
   enum phase phase;
   const char *spans[2];
-  const char *script[MAX_THREADS];
+  const char *script[N_MCACHES];
   unsigned preemptions;
 } all[] = {
     {OF_FREE_PAGES, {"HHH"}, {"A", "G"}, ORDERS_ANY},
@@ -415,7 +424,7 @@ static GHOST void run_start(int i) {
   for (int n = 0; n < start.n_spans; n++)
     for (int slot = 0; slot < SLOTS; slot++)
       start.slot[n][slot] = (enum slot_state)(strchr("FDH", all[i].spans[n][slot]) - "FDH");
-  for (int t = 0; t < MAX_THREADS; t++) start.script[t] = all[i].script[t];
+  for (int t = 0; t < N_MCACHES; t++) start.script[t] = all[i].script[t];
   put_start();
   declare();
   starts++;

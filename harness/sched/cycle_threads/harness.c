@@ -15,36 +15,23 @@
  * the layers below are replaced: the page heap has one more span to give, os_fatal is a failure, a mutex is the
  * scheduler's. The heap's sweepgen wraps at the turn.
  */
-#include "sched.h"
-#include "sched_pthread.h"
+#include "sched_spans.h"
 
-enum { SLOTS = 2, SPANS = 3, MAX_THREADS = 3 };
-
-/* Counters and the like, which no thread orders: not part of what is checked for races. */
-#define GHOST __attribute__((no_sanitize_thread))
-#define CHECK SCHED_CHECK
+enum { SLOTS = 2, SPANS = 3, N_MCACHES = 3 };
 #define TOUCH(addr, size) sched_plain(addr, size, true)
+#include "../../lower_layers.h"
 #include "../../collected_heap.h"
+#include "spare_spans.h"
 
 /* --- the layers below ----------------------------------------------------------------------------------------- */
 
-struct mheap vs_heap;
-static struct mspan *spare[SPANS]; /* what the page heap has to give */
-static int n_spare;
-static uint64_t spare_lock __attribute__((aligned(64)));
-
-void *os_metadata(size_t size) { return mcache_memory(size); }
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
   (void)addr;
   sched_fail("false-report: %s", what);
   abort();
 }
-static _Noreturn void unexpected(void) {
-  sched_fail("page-heap-called");
-  abort();
-}
-static GHOST void fresh_span(struct mspan *s) {
+static GHOST void make_fresh(struct mspan *s) {
   mspan_init(s, s->base, SPANCLASS, true);
   s->nelems = SLOTS;
   s->nkept = SLOTS;
@@ -52,37 +39,6 @@ static GHOST void fresh_span(struct mspan *s) {
   s->alloc_bits[0] = VS_WORD_ONES;
   s->alloc_cache = bits_below(SLOTS);
 }
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
-  (void)spanclass;
-  (void)cache;
-  sched_lock(&spare_lock);
-  struct mspan *s = n_spare > 0 ? spare[--n_spare] : NULL;
-  sched_unlock(&spare_lock);
-  if (!s) return NULL;
-  fresh_span(s);
-  ownership_begin(s, ctl);
-  return s;
-}
-void mheap_free(struct mspan *s) {
-  ownership_end(s);
-  sched_lock(&spare_lock);
-  spare[n_spare++] = s;
-  sched_unlock(&spare_lock);
-}
-void mheap_flush(struct mheap_cache *cache) { (void)cache; }
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  (void)size;
-  (void)align;
-  (void)zeroed;
-  unexpected();
-}
-static int places_below(const struct mspan *s) {
-  int found = 0;
-  for (int i = 0; i < n_spare; i++) found += spare[i] == s;
-  return found;
-}
-void scavenge_assist(void) {}
-uint64_t scavenge_trim(void) { unexpected(); }
 
 static GHOST void check_write(void *ctx, const volatile void *addr, uint64_t old, uint64_t new_value) {
   (void)ctx;
@@ -93,19 +49,17 @@ static GHOST void check_write(void *ctx, const volatile void *addr, uint64_t old
 
 /* --- the threads ------------------------------------------------------------------------------------------------ */
 
+static void hold_mcache(int number) { vs_tls_further[NUMBER] = &mcaches[number]; }
+
 static void thread(void *ctx) {
   (void)ctx;
+  hold_mcache(sched_self());
   /* A allocates, S sweeps a span, M marks the first object held. */
   for (const char *step = start.script[sched_self()]; *step != 0; step++) {
     if (*step == 'A') (void)allocate();
     if (*step == 'S') (void)cycle_sweep_step(&heap);
     if (*step == 'M') mark_first();
   }
-}
-
-static void use_mcache(void *ctx, int number) {
-  (void)ctx;
-  vs_tls_further[NUMBER] = &mcaches[number];
 }
 
 static void mark_all(void) {
@@ -116,7 +70,7 @@ static void mark_all(void) {
 
 static void final_check(void *ctx) {
   (void)ctx;
-  use_mcache(NULL, 0);
+  hold_mcache(0);
   if (start.marking) end_marking();
   check_places();
   check_swept();
@@ -151,14 +105,9 @@ static void reset(void *ctx) {
 
 /* Enters the spans in the arena: once. */
 static void set_up(void) {
-  vs_arena_map[1] = &arena;
-  arena_set_head(&arena, 0, VS_ARENA_PAGES, &vs_empty_span);
+  enter_spans(spans, SPANS, SPANCLASS);
   for (int n = 0; n < SPANS; n++) {
-    uint32_t npages = vs_class_pages[SIZE_CLASS];
-    spans[n].base = VS_ARENA_SIZE + (1 + (uintptr_t)n * npages) * VS_PAGE_SIZE;
-    spans[n].npages = npages;
-    arena_set_head(&arena, 1 + (uint32_t)n * npages, npages, &spans[n]);
-    fresh_span(&spans[n]);
+    make_fresh(&spans[n]);
     sched_name(&spans[n].ctl, sizeof spans[n].ctl, "ctl");
     sched_name(spans[n].remote_bits, sizeof spans[n].remote_bits, "remote_bits");
     sched_name(spans[n].mark_bits, sizeof spans[n].mark_bits, "mark_bits");
@@ -175,8 +124,8 @@ static struct sched_result result;
 static uint64_t starts;
 
 static void run_start(void) {
-  struct sched_test test = {.reset = reset, .final = final_check, .on_write = check_write, .on_resume = use_mcache};
-  while (test.n_threads < MAX_THREADS && start.script[test.n_threads]) test.thread[test.n_threads++] = thread;
+  struct sched_test test = {.reset = reset, .final = final_check, .on_write = check_write};
+  while (test.n_threads < N_MCACHES && start.script[test.n_threads]) test.thread[test.n_threads++] = thread;
   starts++;
   if (sched_explore(&test, &result, true)) return;
   print_start();
@@ -191,13 +140,13 @@ static bool all_held(void) {
 }
 
 static void run_scripts(void) {
-  static const char *const sweeping[][MAX_THREADS] = {{"S", "S"}, {"A", "S"}, {"A", "A"}};
-  static const char *const marking[][MAX_THREADS] = {{"M", "M", "A"}, {"MA", "M"}, {"AA", "A"}};
-  const char *const(*scripts)[MAX_THREADS] = start.marking ? marking : sweeping;
+  static const char *const sweeping[][N_MCACHES] = {{"S", "S"}, {"A", "S"}, {"A", "A"}};
+  static const char *const marking[][N_MCACHES] = {{"M", "M", "A"}, {"MA", "M"}, {"AA", "A"}};
+  const char *const(*scripts)[N_MCACHES] = start.marking ? marking : sweeping;
   for (int i = 0; i < 3; i++) {
     /* Threads that find nothing and take a fresh span meet at the page heap only, after a long search. */
     if (!start.marking && i > 0 && all_held() && start.n_spans + i > 2) continue;
-    for (int t = 0; t < MAX_THREADS; t++) start.script[t] = scripts[i][t];
+    for (int t = 0; t < N_MCACHES; t++) start.script[t] = scripts[i][t];
     run_start();
   }
 }
@@ -226,8 +175,6 @@ int main(void) {
     choose_slots(0, 0);
   }
   print_seen(result.executions);
-  printf("OK starts=%llu executions=%llu pruned=%llu steps=%llu longest=%u\n", (unsigned long long)starts,
-         (unsigned long long)result.executions, (unsigned long long)result.pruned, (unsigned long long)result.steps,
-         result.longest);
+  sched_print_ok(&result, starts);
   return 0;
 }
