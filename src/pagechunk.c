@@ -46,8 +46,12 @@ uint32_t pagechunk_next_set(const uint64_t *map, uint32_t from) {
   */
   while (page < VS_CHUNK_PAGES) {
     uint64_t rest = pagechunk_rest(map[page / VS_WORD_BITS], page % VS_WORD_BITS);
-    /*@ assert rest: \forall integer i; page <= i < page / 64 * 64 + 64 ==> i / 64 == page / 64 &&
-          i % 64 - page % 64 == i - page && (Bit(rest, i - page) <==> MapBit(map, i)); */
+    /*@ assert place: \forall integer i; page <= i < page / 64 * 64 + 64 ==>
+          i / 64 == page / 64 && page % 64 <= i % 64 < 64 && i % 64 - page % 64 == i - page; */
+    /*@ assert word: \forall integer j; page % 64 <= j < 64 ==>
+          (Bit(rest, j - page % 64) <==> Bit(map[page / 64], j)); */
+    /*@ assert rest: \forall integer i; page <= i < page / 64 * 64 + 64 ==>
+          (Bit(rest, i - page) <==> MapBit(map, i)); */
     if (rest != 0) return page + bits_ctz(rest);
     //@ assert none: \forall integer i; page <= i < page / 64 * 64 + 64 ==> !MapBit(map, i);
     page += pagechunk_in_word(page, VS_CHUNK_PAGES);
@@ -64,8 +68,12 @@ uint32_t pagechunk_next_clear(const uint64_t *map, uint32_t from) {
   */
   while (page < VS_CHUNK_PAGES) {
     uint64_t rest = pagechunk_rest(bits_not(map[page / VS_WORD_BITS]), page % VS_WORD_BITS);
-    /*@ assert rest: \forall integer i; page <= i < page / 64 * 64 + 64 ==> i / 64 == page / 64 &&
-          i % 64 - page % 64 == i - page && (Bit(rest, i - page) <==> !MapBit(map, i)); */
+    /*@ assert place: \forall integer i; page <= i < page / 64 * 64 + 64 ==>
+          i / 64 == page / 64 && page % 64 <= i % 64 < 64 && i % 64 - page % 64 == i - page; */
+    /*@ assert word: \forall integer j; page % 64 <= j < 64 ==>
+          (Bit(rest, j - page % 64) <==> !Bit(map[page / 64], j)); */
+    /*@ assert rest: \forall integer i; page <= i < page / 64 * 64 + 64 ==>
+          (Bit(rest, i - page) <==> !MapBit(map, i)); */
     if (rest != 0) return page + bits_ctz(rest);
     //@ assert none: \forall integer i; page <= i < page / 64 * 64 + 64 ==> MapBit(map, i);
     page += pagechunk_in_word(page, VS_CHUNK_PAGES);

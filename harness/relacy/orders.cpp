@@ -41,15 +41,17 @@ private:
 
 const orders_test *test;
 const void *words[ORDERS_MAX_WORDS];
-const void *quiet_words[ORDERS_MAX_WORDS];
+region quiet[ORDERS_MAX_QUIET];
 region regions[ORDERS_MAX_REGIONS];
-int n_words, n_quiet, n_regions;
+const void *locks[ORDERS_MAX_LOCKS];
+int n_words, n_quiet, n_regions, n_locks;
 const char *failed = "";
 bool in_threads; /* an execution is under way: accesses count */
 
 /* What a declared word or region is to relacy, in the execution under way. */
 rl::atomic<uint64_t> *cells;
 rl::var<uint32_t> *vars;
+rl::mutex *mutexes;
 
 [[noreturn]] void misuse(const char *what) {
   std::printf("FAILED misuse: %s\n", what);
@@ -63,12 +65,16 @@ int word_of(const void *p) {
   return -1;
 }
 
+bool lies_in(const void *p, size_t size, const region &r) {
+  const char *from = static_cast<const char *>(p);
+  return from + size > r.addr && r.addr + r.size > from;
+}
+
 /* Touches every region that the bytes at p lie in. Whether there was one. */
 bool touch(const void *p, size_t size, bool write) {
-  const char *from = static_cast<const char *>(p);
   bool found = false;
   for (int i = 0; i < n_regions; i++) {
-    if (from + size <= regions[i].addr || regions[i].addr + regions[i].size <= from) continue;
+    if (!lies_in(p, size, regions[i])) continue;
     found = true;
     if (write)
       vars[i]($) = 1u;
@@ -83,9 +89,9 @@ rl::atomic<uint64_t> *cell_of(const void *p, bool write) {
   if (!in_threads) return nullptr;
   int word = word_of(p);
   if (word >= 0) return &cells[word];
-  for (int i = 0; i < n_quiet; i++)
-    if (quiet_words[i] == p) return nullptr;
-  if (!touch(p, sizeof(uint64_t), write) && write) misuse("atomic write to a word that is not declared");
+  bool known = touch(p, sizeof(uint64_t), write) || !write;
+  for (int i = 0; i < n_quiet && !known; i++) known = lies_in(p, sizeof(uint64_t), quiet[i]);
+  if (!known) misuse("atomic write to a word that is not declared");
   return nullptr;
 }
 
@@ -97,6 +103,13 @@ rl::memory_order order_of(enum orders_order order) {
   case ORDERS_ACQ_REL: return rl::mo_acq_rel;
   default: return rl::mo_seq_cst;
   }
+}
+
+/* The mutex of a declared lock. */
+rl::mutex &mutex_of(const void *lock) {
+  for (int i = 0; i < n_locks; i++)
+    if (locks[i] == lock) return mutexes[i];
+  misuse("lock that is not declared");
 }
 
 /* A step of the running thread: while it lasts, and between two of them, others may run. */
@@ -121,12 +134,14 @@ private:
 template <int N> struct suite : rl::test_suite<suite<N>, N> {
   rl::atomic<uint64_t> cell[ORDERS_MAX_WORDS];
   rl::var<uint32_t> var[ORDERS_MAX_REGIONS];
+  rl::mutex mutex[ORDERS_MAX_LOCKS];
 
   void before() {
     in_threads = false;
     test->reset();
     cells = cell;
     vars = var;
+    mutexes = mutex;
     for (int i = 0; i < n_words; i++)
       cell[i].store(*static_cast<const uint64_t *>(words[i]), rl::mo_relaxed, $);
     for (int i = 0; i < n_regions; i++) var[i]($) = 0u;
@@ -148,16 +163,16 @@ template <int N> bool explore(rl::test_params &params) { return rl::simulate<sui
 
 extern "C" {
 
-void orders_forget(void) { n_words = n_quiet = n_regions = 0; }
+void orders_forget(void) { n_words = n_quiet = n_regions = n_locks = 0; }
 
 void orders_shared(const void *word) {
   if (n_words == ORDERS_MAX_WORDS) misuse("too many shared words");
   words[n_words++] = word;
 }
 
-void orders_quiet(const void *word) {
-  if (n_quiet == ORDERS_MAX_WORDS) misuse("too many quiet words");
-  quiet_words[n_quiet++] = word;
+void orders_quiet(const void *addr, size_t size) {
+  if (n_quiet == ORDERS_MAX_QUIET) misuse("too many quiet regions");
+  quiet[n_quiet++] = {static_cast<const char *>(addr), size};
 }
 
 void orders_plain(const void *addr, size_t size) {
@@ -165,11 +180,18 @@ void orders_plain(const void *addr, size_t size) {
   regions[n_regions++] = {static_cast<const char *>(addr), size};
 }
 
+void orders_lockable(const void *lock) {
+  if (n_locks == ORDERS_MAX_LOCKS) misuse("too many locks");
+  locks[n_locks++] = lock;
+}
+
 bool orders_explore(const struct orders_test *t, uint64_t *executions) {
   static kept_text kept, dropped;
   static std::ostream history(&kept), progress(&dropped);
   rl::test_params params;
-  params.search_type = rl::fair_full_search_scheduler_type;
+  params.search_type =
+      t->preemptions == ORDERS_ANY ? rl::fair_full_search_scheduler_type : rl::fair_context_bound_scheduler_type;
+  params.context_bound = t->preemptions;
   params.iteration_count = LIMIT;
   params.output_stream = &history;
   params.progress_stream = &progress;
@@ -197,6 +219,24 @@ const char *orders_failed(void) { return failed; }
 
 void orders_touch(const void *addr, size_t size, bool write) {
   if (in_threads) (void)touch(addr, size, write);
+}
+
+void orders_lock(const void *lock) {
+  if (!in_threads) return;
+  step now;
+  mutex_of(lock).lock($);
+}
+
+void orders_unlock(const void *lock) {
+  if (!in_threads) return;
+  step now;
+  mutex_of(lock).unlock($);
+}
+
+void orders_yield(void) {
+  if (!in_threads) return;
+  step now;
+  rl::yield(1, $);
 }
 
 uint64_t orders_load(const void *p, enum orders_order order) {

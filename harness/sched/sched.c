@@ -12,8 +12,10 @@
  * the search. selftest/ compares the search with a full enumeration of random programs; the
  * SCHED_BUG_* switches break it on purpose for that test and have no other use.
  */
+#define _GNU_SOURCE /* dl_iterate_phdr */
 #include "sched.h"
 
+#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,65 @@ static struct {
 } names[N_NAMES];
 static int n_names;
 
+/* --- thread-local variables --------------------------------------------------------------------- */
+
+/* Those of the program, where the compiled code finds them; `reset` leaves them as in `initial`. */
+static struct {
+  char *block;
+  size_t size;
+  char *initial;
+  char *own[SCHED_MAX_THREADS + 1];
+} locals;
+
+/* The program itself is the first of the objects. */
+static int find_locals(struct dl_phdr_info *program, size_t size, void *unused) {
+  (void)size;
+  (void)unused;
+#ifdef SCHED_BUG_SHARED_LOCALS /* finds none: one set for all threads */
+  return 1;
+#endif
+  for (int i = 0; i < program->dlpi_phnum; i++) {
+    if (program->dlpi_phdr[i].p_type == PT_TLS) {
+      locals.block = program->dlpi_tls_data;
+      locals.size = program->dlpi_phdr[i].p_memsz;
+    }
+  }
+  return 1;
+}
+
+static void *allocate(size_t size) {
+  void *p = malloc(size);
+  if (p == NULL) {
+    fprintf(stderr, "sched: out of memory\n");
+    exit(2);
+  }
+  return p;
+}
+
+static void locals_copy(char *to, const char *from) {
+  if (locals.size > 0) {
+    memcpy(to, from, locals.size);
+  }
+}
+
+static void locals_reset(void) {
+  if (locals.initial == NULL) {
+    dl_iterate_phdr(find_locals, NULL);
+    locals.initial = allocate(locals.size + 1);
+    for (int i = 0; i <= SCHED_MAX_THREADS; i++) {
+      locals.own[i] = allocate(locals.size + 1);
+    }
+  }
+  locals_copy(locals.initial, locals.block);
+  for (int i = 0; i <= SCHED_MAX_THREADS; i++) {
+    locals_copy(locals.own[i], locals.block);
+  }
+}
+
+static bool is_local(const volatile void *addr) {
+  return (uintptr_t)addr - (uintptr_t)locals.block < locals.size;
+}
+
 /* --- coroutines --------------------------------------------------------------------------------- */
 
 /* Saves what the x86-64 ABI lets a callee keep on the old stack, goes on with the new one. */
@@ -116,22 +177,18 @@ static void coroutine_main(void) {
 }
 
 static void coroutine_resume(int i) {
-  if (test->on_resume != NULL && i < test->n_threads) {
-    test->on_resume(test->ctx, i);
-  }
+  locals_copy(locals.block, locals.own[i]);
   running = i;
   context_switch(&scheduler, &coroutine[i]);
   running = -1;
+  locals_copy(locals.own[i], locals.block);
+  locals_copy(locals.block, locals.initial);
 }
 
 /* Runs coroutine i up to its first atomic access. */
 static void coroutine_start(int i) {
   if (stack[i] == NULL) {
-    stack[i] = malloc(STACK_SIZE);
-    if (stack[i] == NULL) {
-      fprintf(stderr, "sched: out of memory\n");
-      exit(2);
-    }
+    stack[i] = allocate(STACK_SIZE);
   }
   void **top = (void **)(void *)(stack[i] + STACK_SIZE - 64);
   top = (void **)((uintptr_t)top & ~(uintptr_t)15);
@@ -310,10 +367,12 @@ void sched_unlock(const volatile void *addr) {
   }
 }
 
+bool sched_holds(const volatile void *addr) { return running >= 0 && location_of(addr)->holder == running; }
+
 void sched_fence(void) { race_fence(sched_self()); }
 
 void sched_plain(const volatile void *addr, size_t size, bool write) {
-  if (sched_self() >= 0 && !test->ignore_plain) {
+  if (sched_self() >= 0 && !test->ignore_plain && !is_local(addr)) {
     race_plain(running, addr, size, write);
   }
 }
@@ -486,6 +545,7 @@ static void set_up(void) {
   memset(thread_clock, 0, sizeof thread_clock);
   race_reset(test->n_threads);
   test->reset(test->ctx);
+  locals_reset();
   for (int t = 0; t < test->n_threads && !failed; t++) {
     coroutine_start(t);
   }
@@ -582,4 +642,10 @@ bool sched_explore(const struct sched_test *the_test, struct sched_result *the_r
     }
   }
   return true;
+}
+
+void sched_print_ok(const struct sched_result *total, uint64_t starts) {
+  printf("OK starts=%llu executions=%llu pruned=%llu steps=%llu longest=%u\n", (unsigned long long)starts,
+         (unsigned long long)total->executions, (unsigned long long)total->pruned, (unsigned long long)total->steps,
+         total->longest);
 }

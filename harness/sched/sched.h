@@ -13,6 +13,9 @@
  * start, for any values and pointers, without a bound on either. What it does not: stale values that
  * a relaxed or acquire load may see under a weaker model (CBMC's TSO and relacy are for these).
  *
+ * Thread-local variables of the program are each thread's own, and not shared: no scheduling point, no
+ * race. All threads and the final check start with what `reset` left in them.
+ *
  * Rules for a test: threads are deterministic, do not spin without bound, block only in sched_lock,
  * and reach shared state only through atomic_sched.h, through instrumented accesses (sched_tsan.c),
  * or, for the checker's own bookkeeping, after sched_ghost. A deadlock is a failure.
@@ -39,8 +42,6 @@ struct sched_test {
   void (*final)(void *ctx); /* checks the end state; may be NULL */
   /* Sees every write of an atomic operation inside its step; may be NULL. */
   void (*on_write)(void *ctx, const volatile void *addr, uint64_t old, uint64_t new_value);
-  /* Runs whenever `thread` is about to go on: sets what stands for its thread-local state; may be NULL. */
-  void (*on_resume)(void *ctx, int thread);
   void *ctx;
   bool ignore_plain; /* plain accesses are not looked at: no data race is found */
 };
@@ -57,6 +58,9 @@ struct sched_result {
 /* Runs all executions, adds its counts to *result; false at the first failing one, whose schedule is
  * then printed on stdout if `verbose`. */
 bool sched_explore(const struct sched_test *test, struct sched_result *result, bool verbose);
+
+/* The last line of a harness that has passed. */
+void sched_print_ok(const struct sched_result *result, uint64_t starts);
 
 /* --- for threads and final checks ------------------------------------------------------------- */
 
@@ -92,6 +96,8 @@ void sched_fence(void); /* sequentially consistent */
 /* A lock at addr, not recursive. Outside the threads both do nothing. */
 void sched_lock(const volatile void *addr);
 void sched_unlock(const volatile void *addr);
+/* Whether the running thread has locked it. */
+bool sched_holds(const volatile void *addr);
 /* A plain access; not a scheduling point. */
 void sched_plain(const volatile void *addr, size_t size, bool write);
 

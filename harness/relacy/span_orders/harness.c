@@ -67,7 +67,7 @@ int pthread_mutex_unlock(pthread_mutex_t *m) {
 static GHOST void give_back(uint32_t slot) {
   orders_touch(&block[slot], sizeof block[slot], true);
   live[slot] = false;
-  heap_free(address_of(slot), "free");
+  heap_free(address_of(span, slot), "free");
 }
 
 /* The slot of a fresh block, or NONE. */
@@ -115,18 +115,20 @@ static GHOST void freeing_thread(void) {
 /* --- checks --------------------------------------------------------------------------------------------------- */
 
 static GHOST void check_transition(const void *addr, uint64_t old, uint64_t new_value) {
-  if (addr == &span->ctl) check_step(vs_tls_mcache == held[0].mcache, old, new_value);
+  if (addr == &span->ctl) check_step(vs_tls_mcache == home, old, new_value);
 }
 
 static GHOST void final_check(void) {
   uint32_t expected = 0;
   running = false;
   check_end();
-  hold_mcache(0);
+  hold_mcache(home);
   for (uint32_t slot = 0; slot < SLOTS; slot++) expected += !live[slot];
   while (allocate() != NONE) expected--;
   ORDERS_CHECK(expected == 0, "freed-slot-lost");
 }
+
+static GHOST void use_mcache(int thread) { hold_mcache(&mcaches[thread]); }
 
 /* --- the state before each execution --------------------------------------------------------------------------- */
 
@@ -147,8 +149,8 @@ static GHOST void declare(void) {
   if (*start.script == 'H')
     orders_shared(&span->mark_bits[0]);
   else
-    orders_quiet(&span->mark_bits[0]);
-  orders_shared(&held[0].mcache->inbox);
+    orders_quiet(&span->mark_bits[0], 8);
+  orders_shared(&home->inbox);
   orders_shared(&mailbox);
   orders_plain(&span->alloc_cache, 8);
   orders_plain(&span->base, 8);
@@ -162,8 +164,8 @@ static GHOST void declare(void) {
   orders_plain(&span->alloc_bits[0], 8);
   orders_plain(&span->next, 8);
   orders_plain(&span->prev, 8);
-  orders_plain(&held[0].mcache->alloc[SPANCLASS], 8);
-  orders_plain(&held[0].mcache->partial[SPANCLASS], sizeof(struct mcache_queue));
+  orders_plain(&home->alloc[SPANCLASS], 8);
+  orders_plain(&home->partial[SPANCLASS], sizeof(struct mcache_queue));
   for (int i = 0; i < SLOTS; i++) orders_plain(&block[i], sizeof block[i]);
 }
 
@@ -177,13 +179,13 @@ static void run_start(void) {
                                           .thread = {owner_thread, freeing_thread},
                                           .final = final_check,
                                           .on_write = check_transition,
-                                          .on_resume = hold_mcache};
+                                          .on_resume = use_mcache};
   declare();
   starts++;
   if (orders_explore(&test, &executions)) return;
   printf("start: span %s, slots %c%c, owner %s, freed by the other: %d\nFAILED %s\n", place_names[start.place],
-         "CLFR"[start.slot[0]], "CLFR"[start.slot[1]], start.script, start.given == NONE ? -1 : (int)start.given,
-         orders_failed());
+         slot_letters[start.slot[0]], slot_letters[start.slot[1]], start.script,
+         start.given == NONE ? -1 : (int)start.given, orders_failed());
   exit(1);
 }
 

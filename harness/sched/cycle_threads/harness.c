@@ -14,146 +14,30 @@
  * Every start is run of one or two spans of one class at rest: each slot free, dead (not reached in the cycle), or held. Only
  * the layers below are replaced: the page heap has one more span to give, os_fatal is a failure, a mutex is the
  * scheduler's. The heap's sweepgen wraps at the turn.
- *
- * Blocks are plain words that a thread writes when it gets one: see span_threads.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include "sched_spans.h"
 
-#include "cycle.h"
-#include "mcache.h"
-#include "mheap.h"
-#include "os.h"
-#include "ownership.h"
-#include "scavenge.h"
-#include "sched.h"
-#include "sched_pthread.h"
-#include "sweep.h"
-#include "../../thread_keys.h"
-
-enum { SIZE_CLASS = 67, SPANCLASS = SIZE_CLASS * 2, SLOTS = 2, SPANS = 3, MAX_THREADS = 3 };
-#define NUMBER 1u
-#define LAST_SWEEPGEN 0xfffffffeu
-
-/* Counters and the like, which no thread orders: not part of what is checked for races. */
-#define GHOST __attribute__((no_sanitize_thread))
-
-/* --- the start ------------------------------------------------------------------------------------------------ */
-
-enum slot_state { FREE, DEAD, HELD, N_SLOT_STATES };
-
-static struct {
-  int n_spans; /* at rest; the page heap has the others */
-  enum slot_state slot[SPANS][SLOTS];
-  bool marking;
-  const char *script[MAX_THREADS]; /* a letter a step: A allocates, S sweeps a span, M marks the first object held */
-} start;
-
-static struct heap_arena arena;
-static struct mspan *const spans = &arena.span[1];
-static struct vs_heap heap;
-static struct mcache mcaches[MAX_THREADS];
-
-/* --- ghosts --------------------------------------------------------------------------------------------------- */
-
-static uint64_t block[SPANS][SLOTS]; /* the program's memory */
-static bool held[SPANS][SLOTS];      /* objects that it still uses */
-static bool marked[SPANS][SLOTS];    /* a marker was told that it came first */
-static int sweeps[SPANS];            /* since the turn */
-static bool finished;
-static struct { uint64_t swept, kept, freed, rested, activated, fresh, marked, drained; } seen;
+enum { SLOTS = 2, SPANS = 3, N_MCACHES = 3 };
+#define TOUCH(addr, size) sched_plain(addr, size, true)
+#include "../../lower_layers.h"
+#include "../../collected_heap.h"
+#include "spare_spans.h"
 
 /* --- the layers below ----------------------------------------------------------------------------------------- */
 
-struct mheap vs_heap;
-static struct mspan *spare[SPANS]; /* what the page heap has to give */
-static int n_spare;
-static uint64_t spare_lock __attribute__((aligned(64)));
-static size_t metadata_used;
-
-void *os_metadata(size_t size) {
-  struct mcache *c = &mcaches[metadata_used++];
-  return size == sizeof *c && metadata_used <= MAX_THREADS ? c : NULL;
-}
 _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) {
   (void)function;
   (void)addr;
   sched_fail("false-report: %s", what);
   abort();
 }
-static _Noreturn void unexpected(void) {
-  sched_fail("page-heap-called");
-  abort();
-}
-static GHOST void shrink(struct mspan *s) {
+static GHOST void make_fresh(struct mspan *s) {
   mspan_init(s, s->base, SPANCLASS, true);
   s->nelems = SLOTS;
   s->nkept = SLOTS;
   s->next = s->prev = NULL;
   s->alloc_bits[0] = VS_WORD_ONES;
   s->alloc_cache = bits_below(SLOTS);
-}
-struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *cache) {
-  (void)spanclass;
-  (void)cache;
-  sched_lock(&spare_lock);
-  struct mspan *s = n_spare > 0 ? spare[--n_spare] : NULL;
-  sched_unlock(&spare_lock);
-  if (!s) return NULL;
-  shrink(s);
-  ownership_begin(s, ctl);
-  return s;
-}
-void mheap_free(struct mspan *s) {
-  ownership_end(s);
-  sched_lock(&spare_lock);
-  spare[n_spare++] = s;
-  sched_unlock(&spare_lock);
-}
-void mheap_flush(struct mheap_cache *cache) { (void)cache; }
-uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
-  (void)size;
-  (void)align;
-  (void)zeroed;
-  unexpected();
-}
-void scavenge_assist(void) {}
-uint64_t scavenge_trim(void) { unexpected(); }
-
-/* --- the table ------------------------------------------------------------------------------------------------- */
-
-static GHOST uint64_t word(uint32_t d, bool full) { return spanctl_at(heap.sweepgen, d, heap.owner, full); }
-static GHOST bool is_at(uint64_t ctl, uint32_t d) { return ctl == word(d, false) || ctl == word(d, true); }
-static GHOST bool is_swept(uint64_t ctl) {
-  return ctl == 0 || is_at(ctl, VS_D_SWEPT) || ctl == word(VS_D_OWNED, false);
-}
-
-/* The table of spec/protocol.md, T0 to T6 without the turn. */
-static GHOST void check_step(int n, uint64_t old, uint64_t new_value) {
-  uint64_t active = word(VS_D_OWNED, false), sweeping = word(VS_D_SWEEPING, false);
-  bool begins = old == 0 && new_value == active;
-  bool takes = old == word(VS_D_SWEPT, false) && new_value == active;
-  bool sweeps_it = is_at(old, VS_D_UNSWEPT) && new_value == sweeping;
-  bool keeps = old == sweeping && new_value == active;
-  bool ends = old == sweeping && new_value == 0;
-  bool rests = (old == active || old == sweeping) && is_at(new_value, VS_D_SWEPT);
-  SCHED_CHECK(begins || takes || sweeps_it || keeps || ends || rests, "legal-transition");
-  sweeps[n] += sweeps_it;
-  SCHED_CHECK(sweeps[n] <= 1, "swept-once");
-  seen.fresh += begins;
-  seen.swept += sweeps_it;
-  seen.kept += keeps;
-  seen.freed += ends;
-  seen.rested += rests;
-  seen.activated += takes;
-}
-
-/* Once every span is swept and no ticket is out, no ticket is taken before the turn. */
-static GHOST void check_tickets(uint64_t new_value) {
-  SCHED_CHECK(!finished, "flaps");
-  finished = new_value == VS_SWEEP_DRAINED;
-  seen.drained += finished;
-  for (int n = 0; n < SPANS && finished; n++) SCHED_CHECK(is_swept(spans[n].ctl), "finished-too-early");
 }
 
 static GHOST void check_write(void *ctx, const volatile void *addr, uint64_t old, uint64_t new_value) {
@@ -165,95 +49,17 @@ static GHOST void check_write(void *ctx, const volatile void *addr, uint64_t old
 
 /* --- the threads ------------------------------------------------------------------------------------------------ */
 
-static uintptr_t address_of(int n, uint32_t slot) { return spans[n].base + (uintptr_t)slot * spans[n].elem_size; }
-
-/* A block for the program, which holds on to it. Whether there was one. */
-static bool allocate(void) {
-  struct mspan *active = cycle_active(&heap, SPANCLASS);
-  bool zeroed;
-  uintptr_t p = active->alloc_cache != 0 ? mspan_slot(active, mspan_take(active))
-                                         : cycle_alloc_slow(&heap, vs_class_size[SIZE_CLASS], false, &zeroed);
-  if (p == 0) return false;
-  int n = (int)((p - spans[0].base) / ((uintptr_t)spans[0].npages * VS_PAGE_SIZE));
-  uint32_t slot = (uint32_t)((p - spans[n].base) / spans[n].elem_size);
-  SCHED_CHECK(slot < SLOTS, "slot-in-range");
-  sched_plain(&block[n][slot], sizeof block[n][slot], true);
-  SCHED_CHECK(!held[n][slot], "handed-out-once");
-  held[n][slot] = true;
-  return true;
-}
-
-/* Marks the first object that was held at the start, by an address inside it. */
-static GHOST void mark_first(void) {
-  for (int n = 0; n < start.n_spans; n++) {
-    for (uint32_t slot = 0; slot < SLOTS; slot++) {
-      if (start.slot[n][slot] != HELD) continue;
-      if (cycle_mark(&heap, address_of(n, slot) + 5, NULL)) {
-        SCHED_CHECK(!marked[n][slot], "first-twice");
-        marked[n][slot] = true;
-        seen.marked++;
-      }
-      return;
-    }
-  }
-}
+static void hold_mcache(int number) { vs_tls_further[NUMBER] = &mcaches[number]; }
 
 static void thread(void *ctx) {
   (void)ctx;
+  hold_mcache(sched_self());
+  /* A allocates, S sweeps a span, M marks the first object held. */
   for (const char *step = start.script[sched_self()]; *step != 0; step++) {
     if (*step == 'A') (void)allocate();
     if (*step == 'S') (void)cycle_sweep_step(&heap);
     if (*step == 'M') mark_first();
   }
-}
-
-static void use_mcache(void *ctx, int number) {
-  (void)ctx;
-  vs_tls_further[NUMBER] = &mcaches[number];
-}
-
-/* --- the embedder, and the end ----------------------------------------------------------------------------------- */
-
-/* In how many places a span is. */
-static int places(const struct mspan *s) {
-  int found = 0;
-  for (int i = 0; i < n_spare; i++) found += spare[i] == s;
-  for (int t = 0; t < MAX_THREADS; t++) found += mcaches[t].alloc[SPANCLASS] == s;
-  for (int parity = 0; parity < 2; parity++) {
-    for (const struct mspan *p = heap.central[SPANCLASS].partial[parity]; p; p = p->next) found += p == s;
-    for (const struct mspan *p = heap.central[SPANCLASS].full[parity]; p; p = p->next) found += p == s;
-  }
-  return found;
-}
-
-static bool in_set(const struct mspan *set, const struct mspan *s) {
-  for (; set; set = set->next)
-    if (set == s) return true;
-  return false;
-}
-
-/* Each span is in one place, the one that its word names. */
-static void check_places(void) {
-  const struct mcentral *c = &heap.central[SPANCLASS];
-  uint32_t swept = heap.sweepgen / 2 % 2;
-  for (int n = 0; n < SPANS; n++) {
-    const struct mspan *s = &spans[n];
-    SCHED_CHECK(places(s) == 1, "in-one-place");
-    bool active = false;
-    for (int t = 0; t < MAX_THREADS; t++) active = active || mcaches[t].alloc[SPANCLASS] == s;
-    SCHED_CHECK(active == (s->ctl == word(VS_D_OWNED, false)), "word-names-place");
-    SCHED_CHECK(in_set(c->partial[swept], s) == (s->ctl == word(VS_D_SWEPT, false)), "word-names-place");
-    SCHED_CHECK(in_set(c->full[swept], s) == (s->ctl == word(VS_D_SWEPT, true)), "word-names-place");
-    SCHED_CHECK(in_set(c->partial[1 - swept], s) == (s->ctl == word(VS_D_UNSWEPT, false)), "word-names-place");
-    SCHED_CHECK(in_set(c->full[1 - swept], s) == (s->ctl == word(VS_D_UNSWEPT, true)), "word-names-place");
-  }
-}
-
-static void turn(void) {
-  cycle_end_mark(&heap, 0);
-  heap.sweep_cursor = 2 * SPANCLASS; /* the sets of other classes are empty: they only make the search long */
-  finished = false;
-  for (int n = 0; n < SPANS; n++) sweeps[n] = 0;
 }
 
 static void mark_all(void) {
@@ -262,31 +68,9 @@ static void mark_all(void) {
       if (held[n][slot]) (void)cycle_mark(&heap, address_of(n, slot), NULL);
 }
 
-/* Marking ends, with every object marked that was held when it began; what was born later is not looked for. */
-static void end_marking(void) {
-  for (int n = 0; n < start.n_spans; n++)
-    for (uint32_t slot = 0; slot < SLOTS; slot++)
-      if (start.slot[n][slot] == HELD) (void)cycle_mark(&heap, address_of(n, slot), NULL);
-  turn();
-}
-
-/* Sweeps to the end: what the program holds is live. */
-static void check_swept(void) {
-  cycle_finish_sweep(&heap);
-  check_places();
-  for (int n = 0; n < SPANS; n++) {
-    SCHED_CHECK(is_swept(spans[n].ctl), "finished-too-early");
-    for (uint32_t slot = 0; slot < SLOTS; slot++) {
-      bool live = spans[n].ctl != 0 && bits_test(spans[n].mark_bits[0], slot);
-      SCHED_CHECK(live || !held[n][slot], "object-lost");
-    }
-  }
-  SCHED_CHECK(sweep_done(&heap.tickets), "ticket-lost");
-}
-
 static void final_check(void *ctx) {
   (void)ctx;
-  use_mcache(NULL, 0);
+  hold_mcache(0);
   if (start.marking) end_marking();
   check_places();
   check_swept();
@@ -308,78 +92,27 @@ static void final_check(void *ctx) {
 
 /* --- the state before each execution ------------------------------------------------------------------------------ */
 
-/* A span at rest, its free slots in the cached word. */
-static void put_span(int n) {
-  struct mspan *s = &spans[n];
-  struct mcentral *c = &heap.central[SPANCLASS];
-  shrink(s);
-  for (uint32_t i = 0; i < SLOTS; i++) {
-    if (start.slot[n][i] == FREE) continue;
-    s->alloc_cache &= ~bits_one(i);
-    s->mark_bits[0] |= bits_one(i);
-    if (start.slot[n][i] == HELD && !start.marking) s->remote_bits[0] |= bits_one(i);
-  }
-  bool full = s->alloc_cache == 0;
-  struct mspan **set = full ? &c->full[heap.sweepgen / 2 % 2] : &c->partial[heap.sweepgen / 2 % 2];
-  s->ctl = word(VS_D_SWEPT, full);
-  s->next = *set;
-  if (s->next) s->next->prev = s;
-  *set = s;
-}
-
 static void reset(void *ctx) {
   (void)ctx;
-  struct mcentral *c = &heap.central[SPANCLASS];
-  heap.marking = false;
-  heap.sweepgen = LAST_SWEEPGEN;
-  heap.tickets = VS_SWEEP_DRAINED;
-  heap.pages = SPANS * spans[0].npages;
-  c->partial[0] = c->partial[1] = c->full[0] = c->full[1] = NULL;
-  for (int t = 0; t < MAX_THREADS; t++) mcaches[t].alloc[SPANCLASS] = &vs_empty_span;
   n_spare = 0;
-  for (int n = 0; n < SPANS; n++) {
-    for (uint32_t slot = 0; slot < SLOTS; slot++) {
-      held[n][slot] = n < start.n_spans && start.slot[n][slot] == HELD;
-      marked[n][slot] = false;
-    }
-    if (n < start.n_spans) {
-      put_span(n);
-    } else {
-      spans[n].ctl = 0;
-      spare[n_spare++] = &spans[n];
-    }
+  for (int n = start.n_spans; n < SPANS; n++) {
+    spans[n].ctl = 0;
+    spare[n_spare++] = &spans[n];
   }
-  if (start.marking)
-    cycle_begin_mark(&heap);
-  else
-    turn();
-  heap.sweep_cursor = 2 * SPANCLASS;
+  put_heap();
+  put_phase();
 }
 
-/* Checks mcaches out for all threads, and enters the spans in the arena: once. */
+/* Enters the spans in the arena: once. */
 static void set_up(void) {
-  heap.number = NUMBER;
-  heap.owner = VS_OWNER_HEAP + NUMBER;
-  heap.collected = true;
-  heap.low = 0;
-  heap.high = UINT64_MAX;
-  vs_heaps[NUMBER] = &heap;
-  vs_arena_map[1] = &arena;
-  arena_set_head(&arena, 0, VS_ARENA_PAGES, &vs_empty_span);
+  enter_spans(spans, SPANS, SPANCLASS);
   for (int n = 0; n < SPANS; n++) {
-    uint32_t npages = vs_class_pages[SIZE_CLASS];
-    spans[n].base = VS_ARENA_SIZE + (1 + (uintptr_t)n * npages) * VS_PAGE_SIZE;
-    spans[n].npages = npages;
-    arena_set_head(&arena, 1 + (uint32_t)n * npages, npages, &spans[n]);
-    shrink(&spans[n]);
+    make_fresh(&spans[n]);
     sched_name(&spans[n].ctl, sizeof spans[n].ctl, "ctl");
     sched_name(spans[n].remote_bits, sizeof spans[n].remote_bits, "remote_bits");
     sched_name(spans[n].mark_bits, sizeof spans[n].mark_bits, "mark_bits");
   }
-  for (int t = 0; t < MAX_THREADS; t++) {
-    vs_tls_further[NUMBER] = NULL;
-    if (mcache_get(&heap) != &mcaches[t]) abort();
-  }
+  set_up_heap();
   sched_name(&heap.tickets, sizeof heap.tickets, "tickets");
   sched_name(&heap.sweep_cursor, sizeof heap.sweep_cursor, "sweep_cursor");
   sched_name(block, sizeof block, "block");
@@ -390,20 +123,9 @@ static void set_up(void) {
 static struct sched_result result;
 static uint64_t starts;
 
-static void print_start(void) {
-  printf("start: %s, spans", start.marking ? "marking" : "sweeping");
-  for (int n = 0; n < start.n_spans; n++) {
-    putchar(' ');
-    for (int i = 0; i < SLOTS; i++) putchar("FDH"[start.slot[n][i]]);
-  }
-  printf(", threads");
-  for (int t = 0; t < MAX_THREADS && start.script[t]; t++) printf(" %s", start.script[t]);
-  printf("\n");
-}
-
 static void run_start(void) {
-  struct sched_test test = {.reset = reset, .final = final_check, .on_write = check_write, .on_resume = use_mcache};
-  while (test.n_threads < MAX_THREADS && start.script[test.n_threads]) test.thread[test.n_threads++] = thread;
+  struct sched_test test = {.reset = reset, .final = final_check, .on_write = check_write};
+  while (test.n_threads < N_MCACHES && start.script[test.n_threads]) test.thread[test.n_threads++] = thread;
   starts++;
   if (sched_explore(&test, &result, true)) return;
   print_start();
@@ -418,13 +140,13 @@ static bool all_held(void) {
 }
 
 static void run_scripts(void) {
-  static const char *const sweeping[][MAX_THREADS] = {{"S", "S"}, {"A", "S"}, {"A", "A"}};
-  static const char *const marking[][MAX_THREADS] = {{"M", "M", "A"}, {"MA", "M"}, {"AA", "A"}};
-  const char *const(*scripts)[MAX_THREADS] = start.marking ? marking : sweeping;
+  static const char *const sweeping[][N_MCACHES] = {{"S", "S"}, {"A", "S"}, {"A", "A"}};
+  static const char *const marking[][N_MCACHES] = {{"M", "M", "A"}, {"MA", "M"}, {"AA", "A"}};
+  const char *const(*scripts)[N_MCACHES] = start.marking ? marking : sweeping;
   for (int i = 0; i < 3; i++) {
     /* Threads that find nothing and take a fresh span meet at the page heap only, after a long search. */
     if (!start.marking && i > 0 && all_held() && start.n_spans + i > 2) continue;
-    for (int t = 0; t < MAX_THREADS; t++) start.script[t] = scripts[i][t];
+    for (int t = 0; t < N_MCACHES; t++) start.script[t] = scripts[i][t];
     run_start();
   }
 }
@@ -452,17 +174,7 @@ int main(void) {
     start.n_spans = 1 + i / 2;
     choose_slots(0, 0);
   }
-  printf("reached end %llu\n", (unsigned long long)result.executions);
-  printf("reached sweeps %llu\n", (unsigned long long)seen.swept);
-  printf("reached keeps %llu\n", (unsigned long long)seen.kept);
-  printf("reached frees %llu\n", (unsigned long long)seen.freed);
-  printf("reached rests %llu\n", (unsigned long long)seen.rested);
-  printf("reached activates %llu\n", (unsigned long long)seen.activated);
-  printf("reached fresh %llu\n", (unsigned long long)seen.fresh);
-  printf("reached marks %llu\n", (unsigned long long)seen.marked);
-  printf("reached finishes %llu\n", (unsigned long long)seen.drained);
-  printf("OK starts=%llu executions=%llu pruned=%llu steps=%llu longest=%u\n", (unsigned long long)starts,
-         (unsigned long long)result.executions, (unsigned long long)result.pruned, (unsigned long long)result.steps,
-         result.longest);
+  print_seen(result.executions);
+  sched_print_ok(&result, starts);
   return 0;
 }

@@ -199,8 +199,6 @@ int main(void) {
   printf("reached takes-zeroed %llu\n", (unsigned long long)seen.zeroed);
   printf("reached takes-while-away %llu\n", (unsigned long long)seen.while_away);
   printf("reached none-left %llu\n", (unsigned long long)seen.none_left);
-  printf("OK starts=%u executions=%llu pruned=%llu steps=%llu longest=%u\n", 2u << PAGES,
-         (unsigned long long)result.executions, (unsigned long long)result.pruned, (unsigned long long)result.steps,
-         result.longest);
+  sched_print_ok(&result, 2u << PAGES);
   return 0;
 }

@@ -445,6 +445,32 @@ static void check_step_limit(void) {
   }
 }
 
+static __thread int local = 7;
+static uint64_t meeting;
+
+/* Counts in its own variable, while the others do. */
+static void counting_thread(void *ctx) {
+  (void)ctx;
+  for (int i = 0; i < 3; i++) {
+    SCHED_CHECK(local == 7 + i, "each has its own");
+    sched_plain(&local, sizeof local, true);
+    local++;
+    sched_ghost(&meeting, true);
+  }
+}
+
+/* Thread-local variables are each thread's own: not shared, no race, and as the set-up left them. */
+static void check_locals(void) {
+  struct sched_test test = {
+      .n_threads = 2, .reset = scheduled_reset, .thread = {counting_thread, counting_thread}};
+  struct sched_result result = {0};
+  if (!sched_explore(&test, &result, false) || result.executions != 20) {
+    printf("FAILED locals: %s after %llu executions\n", result.message,
+           (unsigned long long)result.executions);
+    exit(1);
+  }
+}
+
 int main(void) {
   enum { N_PROGRAMS = 3000 };
   struct counts atomic = {0}, plain = {0};
@@ -453,6 +479,7 @@ int main(void) {
     compare(i, false, &atomic);
     compare(N_PROGRAMS + i, true, &plain);
   }
+  check_locals();
   printf("reached several-classes %llu\n", (unsigned long long)(atomic.executions - N_PROGRAMS));
   printf("reached deadlock %llu\n", (unsigned long long)atomic.deadlocks);
   printf("reached race %llu\nreached no-race %llu\n", (unsigned long long)plain.races,

@@ -16,11 +16,9 @@
  * race here, as it would be in the user's memory.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "sched.h"
-#include "sched_pthread.h"
+#include "sched_spans.h"
 
 #ifndef SLOTS
 #define SLOTS 3 /* of the span */
@@ -34,13 +32,6 @@
 
 enum { N_MCACHES = 1 + FREERS };
 
-/* Counters and the like, which no thread orders: not part of what is checked for races. */
-#define GHOST __attribute__((no_sanitize_thread))
-#define CHECK SCHED_CHECK
-static _Noreturn void unexpected(const char *property) {
-  sched_fail("%s", property);
-  abort();
-}
 #include "../../one_span.h"
 
 /* --- the start ------------------------------------------------------------------------------------ */
@@ -102,7 +93,7 @@ static void give_back(uint32_t slot) {
     sched_plain(&block[slot], sizeof block[slot], true);
   }
   live[slot] = 0;
-  heap_free(address_of(slot), "free");
+  heap_free(address_of(span, slot), "free");
 }
 
 static bool allocate(void) {
@@ -122,6 +113,7 @@ static bool allocate(void) {
 
 static void owner_thread(void *ctx) {
   (void)ctx;
+  hold_mcache(home);
   for (const char *step = start.script; *step != 0; step++) {
     if (*step == 'A') {
       (void)allocate();
@@ -140,17 +132,13 @@ static void owner_thread(void *ctx) {
 
 static void freeing_thread(void *ctx) {
   (void)ctx;
+  hold_mcache(&mcaches[sched_self()]);
   for (int i = 0; i < FREES; i++) {
     uint32_t slot = start.given[sched_self() - 1][i];
     if (slot != NONE) {
       give_back(slot);
     }
   }
-}
-
-static void use_mcache(void *ctx, int thread) {
-  (void)ctx;
-  hold_mcache(thread);
 }
 
 static void final_check(void *ctx) {
@@ -163,7 +151,7 @@ static void final_check(void *ctx) {
     return;
   }
   if (reports[0] == 0) check_end(); /* else thread 0 stands in the middle of a fold */
-  use_mcache(NULL, 0);
+  hold_mcache(home);
   if (!start.double_free) {
     uint32_t expected = 0;
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
@@ -204,7 +192,7 @@ static void name_words(void) {
   sched_name(&span->ctl, sizeof span->ctl, "ctl");
   sched_name(span->remote_bits, sizeof span->remote_bits, "remote_bits");
   sched_name(span->mark_bits, sizeof span->mark_bits, "mark_bits");
-  sched_name(&held[0].mcache->inbox, sizeof(void *), "inbox");
+  sched_name(&home->inbox, sizeof(void *), "inbox");
   sched_name(block, sizeof block, "block");
   sched_name(span, sizeof *span, "span");
 }
@@ -215,7 +203,6 @@ static struct sched_result result;
 static uint64_t starts;
 
 static void print_start(void) {
-  static const char slot_letters[] = "CLFR";
   printf("start: span %s, slots ", place_names[start.place]);
   for (int i = 0; i < SLOTS; i++) {
     putchar(slot_letters[start.slot[i]]);
@@ -235,7 +222,6 @@ static void run_start(void) {
                             .thread = {owner_thread},
                             .final = final_check,
                             .on_write = check_transition,
-                            .on_resume = use_mcache,
                             /* who reports a double free reads the span without owning it */
                             .ignore_plain = start.double_free};
   for (int t = 1; t < N_MCACHES; t++) {
@@ -319,8 +305,6 @@ int main(void) {
   }
   print_seen(result.executions);
   printf("reached double-free-report %llu\n", (unsigned long long)double_free_reports);
-  printf("OK starts=%llu executions=%llu pruned=%llu steps=%llu longest=%u\n",
-         (unsigned long long)starts, (unsigned long long)result.executions,
-         (unsigned long long)result.pruned, (unsigned long long)result.steps, result.longest);
+  sched_print_ok(&result, starts);
   return 0;
 }
