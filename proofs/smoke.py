@@ -12,6 +12,7 @@ Exit status 0: all as it should be; 1: something proves that must not; 2: usage 
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -197,8 +198,9 @@ def main():
         print(f"{name}: {tests} smoke tests, {claims} returns, {len(found) + len(unreachable)} findings", flush=True)
     negatives = [] if options.module else tree.listing("proofs/negatives", ".c")
     options.cached = True
-    for path in negatives:
-        said = run_negative(tree, path, env, options)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        answers = list(pool.map(lambda path: run_negative(tree, path, env, options), negatives))
+    for path, said in zip(negatives, answers):
         print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
         if said:
             findings.append(said)
