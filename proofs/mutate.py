@@ -29,8 +29,6 @@ import prove
 from tree import Tree, ToolError, copy_tree, main_guard
 
 HEADER = re.compile(r"\A(?:# SPDX-License-Identifier: \S+\n)?# (?P<what>[^\n]+)\n(?:#[^\n]*\n)*?# Functions: (?P<functions>[^\n]+)\n")
-
-
 RECORD = "proofs/sessions/mutants.json"
 
 
@@ -165,15 +163,14 @@ def save_record(tree, mutants, rows, tools, options):
 
 
 def row(tree, mutant, env, options, recorded):
-    """Judges a mutant, unless its kill is on record, and says so."""
-    if mutant.name in recorded:
-        return {"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions, "recorded": True,
-                "module": module_of(tree, mutant.functions[0]), "verdict": "killed", "detail": recorded[mutant.name], "seconds": 0}
+    """Judges a mutant and says so, unless its kill is on record."""
     start = time.monotonic()
-    verdict, detail = judge(tree, mutant, env, options)
+    on_file = mutant.name in recorded
+    verdict, detail = ("killed", recorded[mutant.name]) if on_file else judge(tree, mutant, env, options)
     seconds = round(time.monotonic() - start, 1)
-    print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
-    return {"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions, "recorded": False,
+    if not on_file:
+        print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
+    return {"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions, "recorded": on_file,
             "module": module_of(tree, mutant.functions[0]), "verdict": verdict, "detail": detail, "seconds": seconds}
 
 
