@@ -108,7 +108,8 @@ def markdown(cert):
                       f"{sum(g['verdict'] == 'proved' for g in cert['protocol']['goals'])} proved; {len(cert['protocol']['mutants'])} "
                       f"mutants, {sum(m['verdict'] == 'killed' for m in cert['protocol']['mutants'])} killed."]
     lines += ["", "## Mutants", "", "| mutant | what it breaks | verdict |", "|---|---|---|"]
-    lines += [f"| {r['mutant']} | {r['what']} | {r['verdict']} |" for r in cert["mutants"]]
+    lines += [f"| {r['mutant']} | {r['what']} | {r['verdict']}{' (on record)' * r['recorded']} |" for r in cert["mutants"]]
+    lines += ["", "On record: killed in an earlier run on the same sources, by `proofs/sessions/mutants.json`; `make mutate` judges all again."]
     if cert["smoke"]:
         tests = sum(m["smoke_tests"] for m in cert["smoke"]["modules"])
         returns = sum(m["returns"] for m in cert["smoke"]["modules"])

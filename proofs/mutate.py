@@ -5,14 +5,18 @@ proofs/mutants/<name>.patch is a unified diff against the tree, preceded by
     # <what it breaks>
     # Functions: <function> [<function>...]      whose proof must notice
 Each is applied to a copy of src/ and spec/ and the proof of its functions is run until a goal stays open: killed.
+proofs/sessions/mutants.json records the kills of a whole run (--save), each with a hash of all that it depends on. With
+--recorded, as in `make certify`, a kill on record for the same hash stands, but one of each module is judged again.
 Exit status 0: all killed; 1: one survived, does not apply, does not compile, or its function is not proved unchanged; 2: usage.
 """
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -25,6 +29,7 @@ import prove
 from tree import Tree, ToolError, copy_tree, main_guard
 
 HEADER = re.compile(r"\A(?:# SPDX-License-Identifier: \S+\n)?# (?P<what>[^\n]+)\n(?:#[^\n]*\n)*?# Functions: (?P<functions>[^\n]+)\n")
+RECORD = "proofs/sessions/mutants.json"
 
 
 class Mutant:
@@ -128,13 +133,44 @@ def judge(tree, mutant, env, options):
     return "survived", "every goal of " + ", ".join(mutant.functions) + " proves"
 
 
-def row(tree, mutant, env, options):
-    """Judges a mutant and says so."""
+def depends_on(tree, mutant, tools, options):
+    """sha256 over what decides a mutant's verdict: the patch, what its modules' proofs read, provers and time."""
+    modules = sorted({module_of(tree, f) for f in mutant.functions} - {None})
+    parts = [tree.read(mutant.rel), *(tree.module_hash(m) for m in modules), json.dumps(tools, sort_keys=True),
+             str(options.timeout)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def on_record(tree, mutants, tools, options):
+    """{mutant's name: goal} of the kills that stand without a run: those of the same hash, but for one of each module."""
+    if not tree.exists(RECORD):
+        return {}
+    record = json.loads(tree.read(RECORD))
+    standing = [m for m in mutants if record.get(m.name, {}).get("depends_on") == depends_on(tree, m, tools, options)]
+    by_module = {}
+    for m in standing:
+        by_module.setdefault(module_of(tree, m.functions[0]), []).append(m)
+    again = {random.choice(of_module).name for of_module in by_module.values()}
+    return {m.name: record[m.name]["goal"] for m in standing if m.name not in again}
+
+
+def save_record(tree, mutants, rows, tools, options):
+    goals = {r["mutant"]: r["detail"] for r in rows}
+    record = {m.name: {"goal": goals[m.name], "depends_on": depends_on(tree, m, tools, options)} for m in mutants}
+    with open(os.path.join(tree.root, RECORD), "w", encoding="utf-8") as f:
+        json.dump(record, f, indent=0, sort_keys=True)
+        f.write("\n")
+
+
+def row(tree, mutant, env, options, recorded):
+    """Judges a mutant and says so, unless its kill is on record."""
     start = time.monotonic()
-    verdict, detail = judge(tree, mutant, env, options)
+    on_file = mutant.name in recorded
+    verdict, detail = ("killed", recorded[mutant.name]) if on_file else judge(tree, mutant, env, options)
     seconds = round(time.monotonic() - start, 1)
-    print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
-    return {"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions,
+    if not on_file:
+        print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
+    return {"mutant": mutant.name, "what": mutant.what, "functions": mutant.functions, "recorded": on_file,
             "module": module_of(tree, mutant.functions[0]), "verdict": verdict, "detail": detail, "seconds": seconds}
 
 
@@ -146,10 +182,14 @@ def arguments(argv):
     p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
     p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
+    p.add_argument("--recorded", action="store_true", help=f"let kills stand that {RECORD} has of the same sources")
+    p.add_argument("--save", action="store_true", help="store the record when all are killed")
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     o = p.parse_args(argv)
     o.provers = o.provers.split(",")
     o.replay, o.cached = False, True
+    if o.save and (o.recorded or o.module or o.function):
+        raise ToolError("--save wants a whole run: not with --recorded, -M or -F")
     return o
 
 
@@ -157,7 +197,7 @@ def main():
     options = arguments(sys.argv[1:])
     tree = Tree(options.root)
     env = framac.environment(tree.root)
-    framac.tool_versions(env, options.provers)
+    tools = framac.tool_versions(env, options.provers)
     if shutil.which("git") is None:
         raise ToolError("git not found: it applies the patches")
     mutants = [Mutant(tree, rel) for rel in tree.listing("proofs/mutants", ".patch")]
@@ -169,10 +209,11 @@ def main():
         raise ToolError("no mutant to run")
     for module in sorted({module_of(tree, f) for m in mutants for f in m.functions} - {None}):
         baseline(tree, module)
+    recorded = on_record(tree, mutants, tools, options) if options.recorded else {}
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         try:
-            rows = list(pool.map(lambda m: row(tree, m, env, options), mutants))
+            rows = list(pool.map(lambda m: row(tree, m, env, options, recorded), mutants))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -182,7 +223,9 @@ def main():
         with open(tree.build("results", "mutants.json"), "w", encoding="utf-8") as f:
             json.dump({"sources": tree.proof_hash(), "mutants": rows}, f, indent=1)
             f.write("\n")
-    print(f"mutate: {len(rows) - len(bad)} of {len(rows)} killed in {time.monotonic() - begin:.0f} s")
+    if options.save and not bad:
+        save_record(tree, mutants, rows, tools, options)
+    print(f"mutate: {len(rows) - len(bad)} of {len(rows)} killed, {len(recorded)} of them on record, in {time.monotonic() - begin:.0f} s")
     for r in bad:
         print(f"mutate: {r['mutant']}: {r['verdict'].upper()}: {r['detail']}")
     return 1 if bad else 0

@@ -14,8 +14,8 @@ replay: ## the same from the stored sessions, without running a prover
 smoke: ## contradictory contracts, and negatives that must fail; M=module for a part
 	python3 proofs/smoke.py $(if $(M),-M $(M))
 
-mutate: ## mutants that the proofs must notice; M=module, F=function for a part
-	python3 proofs/mutate.py $(PROOF_PART)
+mutate: ## mutants that the proofs must notice; M=module, F=function for a part, RECORDED=1 for those that changed
+	python3 proofs/mutate.py $(if $(RECORDED),--recorded) $(PROOF_PART)
 
 protocol: ## the protocol for any number of threads, in Why3, and its mutants
 	@bash -c 'set -euo pipefail; proofs/toolchain/setup.sh prove; . proofs/toolchain/env.sh; exec python3 proofs/protocol.py' </dev/null

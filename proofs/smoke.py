@@ -12,6 +12,7 @@ Exit status 0: all as it should be; 1: something proves that must not; 2: usage 
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -24,10 +25,8 @@ import framac
 import prove
 from tree import Tree, ToolError, bodies_in, blank_comments, blank_directives, copy_tree, main_guard
 
-# Who looks for falsehood, as all of them have to give up on each claim: two for contracts that contradict themselves before
-# every return, and for what else may be dead the one that proves most goals here.
-RETURN_SEEKERS = ["alt-ergo", "z3"]
-DEAD_SEEKERS = ["alt-ergo"]
+# Who looks for falsehood: the one that proves most goals here, as every prover has to give up on each claim.
+SEEKERS = ["alt-ergo"]
 
 REACH = "vs_reach"
 CLAIM = f"/*@ check {REACH}: \\false; */"
@@ -63,10 +62,10 @@ SMOKE_ONLY = ",".join("-" + kind for kind in (
     "@ensures", "@assert", "@check", "@invariant", "@assigns", "@requires", "@variant", "@terminates", "@exits", "@lemma", "rte"))
 
 
-def run_wp(tree, module, env, options, extra, label, seekers):
+def run_wp(tree, module, env, options, extra, label):
     temp, _ = prove.cache_dirs(tree, options, module.name)
     try:
-        args = [*prove.wp_args(options, temp, provers=seekers), "-wp-smoke-timeout", str(options.timeout), *extra]
+        args = [*prove.wp_args(options, temp, provers=SEEKERS), "-wp-smoke-timeout", str(options.timeout), *extra]
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
         progress = framac.Progress(f"{module.name} {label}", options.quiet)
@@ -80,7 +79,7 @@ def smoke_tests(tree, name, env, options):
     """WP's own smoke tests. Returns (tests run, findings)."""
     module = prove.Module(tree, name)
     module.find_functions(env)
-    run = run_wp(tree, module, env, options, ["-wp-smoke-tests", f"-wp-prop={SMOKE_ONLY}"], "smoke", DEAD_SEEKERS)
+    run = run_wp(tree, module, env, options, ["-wp-smoke-tests", f"-wp-prop={SMOKE_ONLY}"], "smoke")
     findings = list(module.errors)
     for test, passed in sorted(run.smoke.items()):
         if not passed:
@@ -102,7 +101,7 @@ def reachable_returns(tree, name, env, options):
     module = prove.Module(copy, name)
     module.find_functions(env)
     options.cached = False
-    run = run_wp(tree, module, env, options, [f"-wp-prop={REACH}"], "returns", RETURN_SEEKERS)
+    run = run_wp(tree, module, env, options, [f"-wp-prop={REACH}"], "returns")
     findings, seen = list(module.errors), {}
     for p in run.properties:
         if REACH in p["names"] and p.get("fct") in module.functions:
@@ -197,8 +196,9 @@ def main():
         print(f"{name}: {tests} smoke tests, {claims} returns, {len(found) + len(unreachable)} findings", flush=True)
     negatives = [] if options.module else tree.listing("proofs/negatives", ".c")
     options.cached = True
-    for path in negatives:
-        said = run_negative(tree, path, env, options)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        answers = list(pool.map(lambda path: run_negative(tree, path, env, options), negatives))
+    for path, said in zip(negatives, answers):
         print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
         if said:
             findings.append(said)
