@@ -429,7 +429,11 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
     //@ assert block: first / 32768 <= page / 512 / 64 <= (end - 1) / 32768 && HasBlock(page / 512 / 64);
     //@ assert page: page == 512 * (page / 512) + page % 512;
     pagealloc_set_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    //@ assert level3: Level3Same{LoopCurrent,Here};
+    //@ ghost Set: ;
     pagealloc_sum4(page / VS_CHUNK_PAGES);
+    //@ assert level3: Level3Same{Set,Here};
+    //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Set} && BlocksSame{Set,Here};
     page += npages;
   }
 }
