@@ -34,6 +34,7 @@ class Module:
         self.tree, self.name = tree, name
         self.unit = tree.unit(name)
         self.files = tree.module_files(name)
+        self.sources = tree.module_hash(name)
         self.source = tree.source_functions(name)
         self.lemmas = tree.lemmas(name)
         self.errors = []
@@ -275,7 +276,7 @@ def result_json(tree, module, options, tools):
         if status == "trusted":
             entry["trust"] = tree.trusted_functions[f]
         functions.append(entry)
-    return {"module": module.name, "tools": tools, "sources": tree.module_hash(module.name),
+    return {"module": module.name, "tools": tools, "sources": module.sources,
             "mode": "cached" if options.cached else "scratch",
             "timeout": options.timeout, "functions": functions, "lemmas": sorted(module.lemmas),
             "hypotheses": module.hypotheses, "errors": module.errors, "seconds": module.seconds, "goals": module.goals}

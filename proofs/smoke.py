@@ -197,7 +197,7 @@ def main():
     env = framac.environment(tree.root)
     framac.tool_versions(env, options.provers)
     names = prove.choose_modules(tree, options)
-    begin = time.monotonic()
+    begin, sources = time.monotonic(), tree.proof_hash()
     answers = framac.each_module(names, lambda name: smoke_module(tree, name, env, options), os.cpu_count() or 1,
                                  lambda name: prove.session_size(tree, name))
     if framac.stopping.is_set():
@@ -222,7 +222,7 @@ def main():
     os.makedirs(tree.build("results"), exist_ok=True)
     if not options.module:
         with open(tree.build("results", "smoke.json"), "w", encoding="utf-8") as f:
-            json.dump({"sources": tree.proof_hash(), "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
+            json.dump({"sources": sources, "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
                        "findings": findings}, f, indent=1)
             f.write("\n")
     print(f"smoke: {len(findings)} findings in {time.monotonic() - begin:.0f} s")

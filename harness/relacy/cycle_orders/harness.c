@@ -60,13 +60,7 @@ void *os_metadata(size_t size) {
   if (size == sizeof page_block) return &page_block;
   return size == sizeof *mcaches && metadata_used < N_MCACHES ? &mcaches[metadata_used++] : NULL;
 }
-uintptr_t os_hint(void) { return 0; }
-uintptr_t os_reserve(uintptr_t hint, size_t size, size_t align) {
-  (void)hint;
-  (void)size;
-  (void)align;
-  return 0;
-}
+#include "../../no_address_space.h"
 static _Noreturn void unexpected(void) {
   orders_fail("unexpected-call");
   abort();
