@@ -20,6 +20,7 @@
 #include "mcache.h"
 #include "orders.h"
 #include "orders_pthread.h"
+#include "../../no_address_space.h"
 
 enum { SLOTS = 3, SPANS = 4, N_MCACHES = 3 };
 #define GHOST __attribute__((no_sanitize_thread))
@@ -60,7 +61,6 @@ void *os_metadata(size_t size) {
   if (size == sizeof page_block) return &page_block;
   return size == sizeof *mcaches && metadata_used < N_MCACHES ? &mcaches[metadata_used++] : NULL;
 }
-#include "../../no_address_space.h"
 static _Noreturn void unexpected(void) {
   orders_fail("unexpected-call");
   abort();
