@@ -2,6 +2,7 @@
  * The page heap. See mheap.h. */
 #include "mheap.h"
 
+#include "fit.h"
 #include "os.h"
 #include "ownership.h"
 #include "scavenge.h"
@@ -145,25 +146,6 @@ HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
   return dirty;
 }
 
-/* The lowest free place for a span of npages pages that starts at a multiple of align pages; for align > 1, the first
- * such place in the lowest run that has one wherever it starts. VS_NO_PAGE if there is none. */
-HEAP_LOCKED static uint64_t mheap_fit(uint32_t npages, uint64_t align) {
-  uint64_t page = pagealloc_find(npages);
-  if (page == VS_NO_PAGE || page % align == 0) return page;
-  page = pagealloc_find(npages + align - 1);
-  return page == VS_NO_PAGE ? page : (page + align - 1) / align * align;
-}
-
-/* The lowest free place for a span of npages pages in one arena; where that run crosses a border, the first such place
- * in the lowest run that has one wherever the border is. VS_NO_PAGE if there is none. */
-HEAP_LOCKED static uint64_t mheap_fit_arena(uint32_t npages) {
-  uint64_t page = pagealloc_find(npages);
-  if (page == VS_NO_PAGE || page % VS_ARENA_PAGES + npages <= VS_ARENA_PAGES) return page;
-  page = pagealloc_find(2 * (uint64_t)npages - 1);
-  if (page == VS_NO_PAGE || page % VS_ARENA_PAGES + npages <= VS_ARENA_PAGES) return page;
-  return (page / VS_ARENA_PAGES + 1) * VS_ARENA_PAGES;
-}
-
 /* Takes pages for a span, from page on if it is one, and else from new arenas; NULL if refused. */
 HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, uint64_t *dirty) {
   if (page == VS_NO_PAGE) page = mheap_grow(npages, align);
@@ -275,7 +257,7 @@ HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32
     if (s) return s;
     mheap_flush_cache(c);
   }
-  struct mspan *s = mheap_take(mheap_fit_arena(npages), npages, 1, dirty);
+  struct mspan *s = mheap_take(fit_arena(npages), npages, 1, dirty);
   if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
   return s;
 }
@@ -317,7 +299,7 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
   uint64_t align_pages = align > VS_PAGE_SIZE ? align / VS_PAGE_SIZE : 1;
   uint64_t dirty = 0;
   lock_acquire(&vs_heap.lock);
-  struct mspan *s = mheap_take(mheap_fit(npages, align_pages), npages, align, &dirty);
+  struct mspan *s = mheap_take(fit_aligned(npages, align_pages), npages, align, &dirty);
   lock_release(&vs_heap.lock);
   if (!s) return 0;
   s->spanclass = 0;
