@@ -51,3 +51,9 @@ void arena_leave(struct heap_arena *a, struct mspan *s) {
   /*@ assert elsewhere: \forall integer q; 0 <= q < 8192 ==> a->head[q] != &vs_empty_span ==>
         PageInv(a, s->base / 67108864, q); */
 }
+
+struct mspan *arena_take_descriptor(struct heap_arena *a) {
+  return a->nfree > 0 ? a->free[--a->nfree] : &a->span[a->nspans++];
+}
+
+void arena_put_descriptor(struct heap_arena *a, struct mspan *s) { a->free[a->nfree++] = s; }

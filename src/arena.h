@@ -13,7 +13,7 @@
  * address up (cycle.c).
  *
  * Up: mheap, alloc. Down: mspan.
- * Invariant: ArenaInv, ArenaMapInv (spec/arena.acsl). Claims: C1 C4 C10.
+ * Invariant: ArenaInv, ArenaMapInv, DescriptorsInv (spec/arena.acsl). Claims: C1 C4 C10.
  */
 #ifndef VERISPAN_ARENA_H
 #define VERISPAN_ARENA_H
@@ -29,7 +29,8 @@
 struct heap_arena {
   struct mspan *head[VS_ARENA_PAGES]; /* the span of a page, or &vs_empty_span */
   struct mspan span[VS_ARENA_PAGES];  /* descriptors: no more spans than pages */
-  struct mspan *free_span;            /* descriptors given back, linked by next */
+  struct mspan *free[VS_ARENA_PAGES]; /* descriptors given back, the last at nfree - 1 */
+  uint32_t nfree;
   uint32_t nspans;                    /* descriptors ever handed out: those below */
 };
 
@@ -125,5 +126,35 @@ void arena_enter(struct heap_arena *a, struct mspan *s);
     ensures frame: \forall integer q; 0 <= q < 8192 ==> !SpanHas(s, q) ==> a->head[q] == \old(a->head[q]);
 */
 void arena_leave(struct heap_arena *a, struct mspan *s);
+
+/* Hands out a descriptor, one that was given back if there is one. The caller knows that one is left: there are as many
+ * as pages, and each span has a page. The heap is locked. */
+/*@ requires valid: \valid(a);
+    requires inv: DescriptorsInv(a);
+    requires left: a->nfree > 0 || a->nspans < 8192;
+    terminates \true;
+    assigns a->nfree, a->nspans;
+    assigns \result \from a, a->free[0 .. 8191], a->nfree, a->nspans;
+    ensures inv: DescriptorsInv(a);
+    ensures own: \exists integer k; 0 <= k < 8192 && \result == &a->span[k] && DescriptorFree{Pre}(a, k) &&
+      !DescriptorFree(a, k);
+    ensures others: \forall integer k; 0 <= k < 8192 ==> \result != &a->span[k] ==>
+      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
+*/
+struct mspan *arena_take_descriptor(struct heap_arena *a);
+
+/* Takes back a descriptor that is no span's any more; so not all that were handed out are back. The heap is locked. */
+/*@ requires valid: \valid(a);
+    requires inv: DescriptorsInv(a);
+    requires room: a->nfree < a->nspans;
+    requires used: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
+    terminates \true;
+    assigns a->free[0 .. 8191] \from s;
+    assigns a->nfree;
+    ensures inv: DescriptorsInv(a);
+    ensures free: \forall integer k; 0 <= k < 8192 ==>
+      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k) || s == &a->span[k]);
+*/
+void arena_put_descriptor(struct heap_arena *a, struct mspan *s);
 
 #endif

@@ -106,20 +106,13 @@ HEAP_LOCKED static bool mheap_grow_at(uint64_t page, uint64_t npages) {
   return addrranges_hold(reserved, base, base + size) && mheap_prepare(base, size);
 }
 
-/* A descriptor of an arena, which has one for each of its pages. */
 HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
-  struct mspan *s = a->free_span;
-  if (s)
-    a->free_span = s->next;
-  else
-    s = &a->span[a->nspans++];
   vs_heap.spans++;
-  return s;
+  return arena_take_descriptor(a);
 }
 
 HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
-  s->next = a->free_span;
-  a->free_span = s;
+  arena_put_descriptor(a, s);
   vs_heap.spans--;
 }
 

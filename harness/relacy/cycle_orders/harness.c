@@ -99,7 +99,7 @@ uint64_t scavenge_trim(void) { unexpected(); }
 static GHOST void make_fresh(struct mspan *s) { mspan_init(s, s->base, SPANCLASS, true); }
 static GHOST int times_spare(const struct mspan *s) {
   int found = s >= &spans[arena.nspans];
-  for (const struct mspan *free = arena.free_span; free; free = free->next) found += free == s;
+  for (uint32_t i = 0; i < arena.nfree; i++) found += arena.free[i] == s;
   return found;
 }
 
@@ -248,8 +248,8 @@ static const struct part { void *addr; size_t size; } parts[] = {
     PARTS_OF_MCACHE(mcaches[2]),
     {spans, SPANS * sizeof spans[0]},
     {arena.head, PAGES * sizeof arena.head[0]},
-    {&arena.free_span, sizeof arena.free_span},
-    {&arena.nspans, sizeof arena.nspans},
+    {arena.free, SPANS * sizeof arena.free[0]},
+    {&arena.nfree, sizeof arena.nfree + sizeof arena.nspans},
     {&page_block, offsetof(struct page_block, chunk) + sizeof page_block.chunk[0]},
     {&vs_heap.used_pages, sizeof vs_heap - offsetof(struct mheap, used_pages)},
     {&vs_pages.level0[FIRST / VS_LEVEL0_PAGES], 8},

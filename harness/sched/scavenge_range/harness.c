@@ -139,7 +139,7 @@ static void reset(void *ctx) {
   pagealloc_grow(FIRST, PAGES);
   arena_set_head(&arena, 0, PAGES, &vs_empty_span);
   arena.nspans = 0;
-  arena.free_span = NULL;
+  arena.nfree = 0;
   vs_heap.used_pages = vs_heap.spans = vs_heap.dirty_pages = vs_heap.released_bytes = 0;
   for (uint32_t i = 0; i < PAGES; i++) {
     bool dirty = (start.dirty >> i & 1) != 0;
