@@ -512,8 +512,8 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   //@ assert end: EndOf{Pre}(before, page, page + i * capacity);
   //@ assert longest: Longest{Pre}(npages - 1, page, page + i * capacity);
   if (i == count) return place;
-  //@ assert area: i * capacity + capacity <= count * capacity;
   //@ assert entry: EntryAt(i, count, capacity, i * capacity);
+  //@ assert area: i * capacity + capacity <= count * capacity;
   place.page = page + (uint64_t)i * capacity;
   place.done = before + pagesum_start(sum[i]) >= npages;
   //@ assert sum: SumOf{Pre}(\at(sum[\at(i, Here)], Pre), page + i * capacity, capacity);
