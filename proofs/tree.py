@@ -22,8 +22,8 @@ KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "do", "else", "d
 TRUST_ID = re.compile(r"\bT-\d\d\b")
 # Beside the sources and the specification, what a proof depends on; of the first, a module on its part.
 PROOF_FILES = ["proofs/modules.json", "proofs/toolchain/why3/division.mlw"]
-FUNCTION_KEYS = {"trusted_functions", "not_yet", "hypotheses", "dead_code"}
-TOP_KEYS = {"modules", "trusted_files", "allowed_warnings"} | FUNCTION_KEYS
+FUNCTION_KEYS = {"trusted_functions", "not_yet", "dead_code"}  # by function, and of no concern to other modules
+TOP_KEYS = {"modules", "trusted_files", "allowed_warnings", "hypotheses"} | FUNCTION_KEYS
 
 
 def blank_comments(text):

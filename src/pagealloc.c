@@ -279,7 +279,10 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
     ensures inv: ListInv;
 */
 static void pagealloc_list(uint32_t number) {
-  //@ assert full: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
+  //@ assert least: \forall integer i; 0 <= i < vs_pages.nblocks ==> vs_pages.number[0] + i <= vs_pages.number[i];
+  /*@ assert most: \forall integer i; 0 <= i < vs_pages.nblocks ==>
+        vs_pages.number[i] + (vs_pages.nblocks - 1 - i) <= vs_pages.number[vs_pages.nblocks - 1]; */
+  //@ assert room: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
   uint32_t at = vs_pages.nblocks++;
   /*@ loop invariant bound: at <= \at(vs_pages.nblocks, Pre);
       loop invariant low: \forall integer i; 0 <= i < at ==> vs_pages.number[i] == \at(vs_pages.number[i], Pre);
@@ -294,9 +297,15 @@ static void pagealloc_list(uint32_t number) {
   vs_pages.number[at] = number;
   //@ assert below: \forall integer i; 0 <= i < at ==> vs_pages.number[i] + (at - i) <= number;
   //@ assert above: \forall integer i; at < i < vs_pages.nblocks ==> number + (i - at) <= vs_pages.number[i];
-  /*@ assert kept: \forall integer i; 0 <= i < \at(vs_pages.nblocks, Pre) ==>
-        vs_pages.number[i < at ? i : i + 1] == \at(vs_pages.number[i], Pre); */
+  /*@ assert kept: \forall integer i; at <= i < \at(vs_pages.nblocks, Pre) ==>
+        vs_pages.number[i + 1] == \at(vs_pages.number[i], Pre); */
   //@ assert here: vs_pages.number[at] == number && at < vs_pages.nblocks;
+  /*@ assert there: \forall integer i; 0 <= i < vs_pages.nblocks ==>
+        vs_pages.number[i] < 1048576 && HasBlock(vs_pages.number[i]); */
+  /*@ assert ascending: \forall integer i, j; 0 <= i <= j < vs_pages.nblocks ==>
+        vs_pages.number[i] + (j - i) <= vs_pages.number[j]; */
+  /*@ assert all: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==>
+        \exists integer i; 0 <= i < vs_pages.nblocks && vs_pages.number[i] == n; */
 }
 
 /* Makes block i, which is not there. False if the system refused. */
@@ -304,7 +313,8 @@ static void pagealloc_list(uint32_t number) {
     requires none: !HasBlock(i);
     requires inv: PagesInv;
     terminates \true;
-    assigns vs_pages.block[i], vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+    assigns vs_pages.block[i] \from vs_pages.block[i];
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
     ensures inv: PagesInv;
     ensures there: \result ==> HasBlock(i);
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
@@ -313,8 +323,13 @@ static void pagealloc_list(uint32_t number) {
 static bool pagealloc_add_block(uint32_t i) {
   struct page_block *b = pagealloc_new_block();
   if (!b) return false;
+  /*@ assert zero: \forall integer c, q; 0 <= c < 64 ==> 0 <= q < 512 ==>
+        b->chunk[c].free[q / 64] == 0 && b->chunk[c].dirty[q / 64] == 0; */
+  /*@ assert clear: \forall integer c, q; 0 <= c < 64 ==> 0 <= q < 512 ==>
+        !MapBit(&b->chunk[c].free[0], q) && !MapBit(&b->chunk[c].dirty[0], q); */
   vs_pages.block[i] = b;
   //@ assert blocks: BlocksInv;
+  /*@ assert new: \forall integer c, q; 0 <= c < 64 ==> 0 <= q < 512 ==> !ChunkFree(i, c, q) && !ChunkDirty(i, c, q); */
   /*@ assert free: \forall integer n, c, q; 0 <= n < 1048576 ==> 0 <= c < 64 ==> 0 <= q < 512 ==>
         (ChunkFree{Pre}(n, c, q) <==> ChunkFree(n, c, q)); */
   /*@ assert dirty: \forall integer n, c, q; 0 <= n < 1048576 ==> 0 <= c < 64 ==> 0 <= q < 512 ==>
@@ -324,8 +339,13 @@ static bool pagealloc_add_block(uint32_t i) {
   //@ assert level4: Level4Inv;
   //@ assert level3: Level3Inv;
   //@ assert above: Level2Inv && Level1Inv && Level0Inv;
+  //@ assert ends: SearchInv && EndInv;
   //@ assert list: ListBut(i);
+  //@ ghost Made: ;
   pagealloc_list(i);
+  //@ assert same: BlocksSame{Made,Here} && Level4Same{Made,Here} && Level3Same{Made,Here} && UpperSame{Made,Here};
+  //@ assert kept: FreeSame{Made,Here}(0, 34359738368) && DirtySame{Made,Here}(0, 34359738368);
+  //@ assert tree: Level4Inv && Level3Inv && Level2Inv && Level1Inv && Level0Inv;
   return true;
 }
 
@@ -516,8 +536,8 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   //@ assert end: EndOf{Pre}(before, page, page + i * capacity);
   //@ assert longest: Longest{Pre}(npages - 1, page, page + i * capacity);
   if (i == count) return place;
-  //@ assert area: i * capacity + capacity <= count * capacity;
   //@ assert entry: EntryAt(i, count, capacity, i * capacity);
+  //@ assert area: i * capacity + capacity <= count * capacity;
   place.page = page + (uint64_t)i * capacity;
   place.done = before + pagesum_start(sum[i]) >= npages;
   //@ assert sum: SumOf{Pre}(\at(sum[\at(i, Here)], Pre), page + i * capacity, capacity);

@@ -59,8 +59,9 @@ bool pagealloc_is_free(uint64_t page);
 /*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
     requires inv: PagesInv;
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768], vs_pages.number[0 .. 1048575],
-      vs_pages.nblocks;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]
+      \from vs_pages.block[first / 32768 .. (first + npages - 1) / 32768];
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
     ensures inv: PagesInv;
     ensures there: \result ==> HaveBlocks(first, first + npages - 1);
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
