@@ -545,6 +545,27 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   return place;
 }
 
+/* The lowest run of npages pages, which lies in the chunk that starts at page. */
+/*@ requires bound: page < 34359738368 && page % 512 == 0 && 1 <= npages;
+    requires block: HasBlock(page / 32768);
+    requires inv: BlocksInv;
+    requires inside: !Longest(npages - 1, page, page + 512);
+    requires lowest: NoRun(npages, page);
+    terminates \true;
+    assigns \nothing;
+    ensures hit: \result + npages <= 34359738368 && RunFree(\result, \result + npages);
+    ensures lowest: NoRun(npages, \result);
+*/
+static uint64_t pagealloc_find_in_chunk(uint64_t page, uint64_t npages) {
+  //@ assert start: page == 32768 * (page / 32768) + 512 * (page / 512 % 64);
+  uint32_t p = pagechunk_find(pagealloc_chunk(page)->free, (uint32_t)npages);
+  /*@ assert runs: \forall integer i, j; page <= i ==> i + npages <= j ==> j <= page + 512 ==> RunFree(i, j) ==>
+        MapRun(&vs_pages.block[page / 32768]->chunk[page / 512 % 64].free[0], i - page, npages); */
+  //@ assert found: p < 512;
+  //@ assert first: \forall integer q; page <= q < page + p ==> !RunFree(q, q + npages);
+  return page + p;
+}
+
 /* The lowest run of npages pages, which lies in the block that starts at page. */
 /*@ requires bound: page < 34359738368 && page % 32768 == 0 && 1 <= npages;
     requires inv: BlocksInv && Level4Inv && Level3Inv;
@@ -568,13 +589,8 @@ static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
   //@ assert sums4: SumsOf(&b->level4[chunk], at.page, 512, 8);
   at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
   if (at.done) return at.page;
-  //@ assert chunk: at.page == 32768 * (at.page / 32768) + 512 * (at.page / 512 % 64) && HasBlock(at.page / 32768);
-  uint32_t p = pagechunk_find(pagealloc_chunk(at.page)->free, (uint32_t)npages);
-  /*@ assert runs: \forall integer i, j; at.page <= i ==> i + npages <= j ==> j <= at.page + 512 ==> RunFree(i, j) ==>
-        MapRun(&vs_pages.block[at.page / 32768]->chunk[at.page / 512 % 64].free[0], i - at.page, npages); */
-  //@ assert found: p < 512;
-  //@ assert first: \forall integer q; at.page <= q < at.page + p ==> !RunFree(q, q + npages);
-  return at.page + p;
+  //@ assert chunk: at.page % 512 == 0 && at.page / 32768 == page / 32768;
+  return pagealloc_find_in_chunk(at.page, npages);
 }
 
 uint64_t pagealloc_find(uint64_t npages) {
