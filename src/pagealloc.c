@@ -270,6 +270,38 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
 
 /* ---- growth ---- */
 
+/* Makes room in the list of blocks for one that is not in it: where its number belongs. */
+/*@ requires bound: number < 1048576;
+    requires inv: ListBut(number);
+    terminates \true;
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+    ensures bound: \result <= \old(vs_pages.nblocks) && vs_pages.nblocks == \old(vs_pages.nblocks) + 1;
+    ensures room: vs_pages.nblocks <= 1048576;
+    ensures low: \forall integer i; 0 <= i < \result ==>
+      vs_pages.number[i] == \old(vs_pages.number[i]) && vs_pages.number[i] < number;
+    ensures high: \forall integer i; \result < i < vs_pages.nblocks ==>
+      vs_pages.number[i] == \old(vs_pages.number[i - 1]) && number < vs_pages.number[i];
+    ensures last: 0 < \result ==> \at(vs_pages.number[\result - 1], Pre) < number;
+    ensures next: \result < \old(vs_pages.nblocks) ==> number < \at(vs_pages.number[\result], Pre);
+*/
+static uint32_t pagealloc_make_room(uint32_t number) {
+  //@ assert least: \forall integer i; 0 <= i < vs_pages.nblocks ==> vs_pages.number[0] + i <= vs_pages.number[i];
+  /*@ assert most: \forall integer i; 0 <= i < vs_pages.nblocks ==>
+        vs_pages.number[i] + (vs_pages.nblocks - 1 - i) <= vs_pages.number[vs_pages.nblocks - 1]; */
+  //@ assert full: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
+  uint32_t at = vs_pages.nblocks++;
+  /*@ loop invariant bound: at <= \at(vs_pages.nblocks, Pre);
+      loop invariant low: \forall integer i; 0 <= i < at ==> vs_pages.number[i] == \at(vs_pages.number[i], Pre);
+      loop invariant high: \forall integer i; at < i < vs_pages.nblocks ==>
+        vs_pages.number[i] == \at(vs_pages.number[i - 1], Pre) && number < vs_pages.number[i];
+      loop invariant next: at < \at(vs_pages.nblocks, Pre) ==> number < \at(vs_pages.number[\at(at, Here)], Pre);
+      loop assigns at, vs_pages.number[0 .. 1048575];
+      loop variant at;
+  */
+  for (; at > 0 && vs_pages.number[at - 1] > number; at--) vs_pages.number[at] = vs_pages.number[at - 1];
+  return at;
+}
+
 /* Enters a block into the list of blocks. */
 /*@ requires bound: number < 1048576;
     requires block: HasBlock(number);
@@ -279,29 +311,15 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
     ensures inv: ListInv;
 */
 static void pagealloc_list(uint32_t number) {
-  //@ assert least: \forall integer i; 0 <= i < vs_pages.nblocks ==> vs_pages.number[0] + i <= vs_pages.number[i];
-  /*@ assert most: \forall integer i; 0 <= i < vs_pages.nblocks ==>
-        vs_pages.number[i] + (vs_pages.nblocks - 1 - i) <= vs_pages.number[vs_pages.nblocks - 1]; */
-  //@ assert room: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
-  uint32_t at = vs_pages.nblocks++;
-  /*@ loop invariant bound: at <= \at(vs_pages.nblocks, Pre);
-      loop invariant low: \forall integer i; 0 <= i < at ==> vs_pages.number[i] == \at(vs_pages.number[i], Pre);
-      loop invariant high: \forall integer i; at < i < vs_pages.nblocks ==>
-        vs_pages.number[i] == \at(vs_pages.number[i - 1], Pre);
-      loop invariant above: \forall integer i; at <= i < \at(vs_pages.nblocks, Pre) ==>
-        number < \at(vs_pages.number[i], Pre);
-      loop assigns at, vs_pages.number[0 .. 1048575];
-      loop variant at;
-  */
-  for (; at > 0 && vs_pages.number[at - 1] > number; at--) vs_pages.number[at] = vs_pages.number[at - 1];
+  uint32_t at = pagealloc_make_room(number);
   vs_pages.number[at] = number;
+  /*@ assert there: \forall integer i; 0 <= i < vs_pages.nblocks ==>
+        vs_pages.number[i] < 1048576 && HasBlock(vs_pages.number[i]); */
   //@ assert below: \forall integer i; 0 <= i < at ==> vs_pages.number[i] + (at - i) <= number;
   //@ assert above: \forall integer i; at < i < vs_pages.nblocks ==> number + (i - at) <= vs_pages.number[i];
   /*@ assert kept: \forall integer i; at <= i < \at(vs_pages.nblocks, Pre) ==>
         vs_pages.number[i + 1] == \at(vs_pages.number[i], Pre); */
   //@ assert here: vs_pages.number[at] == number && at < vs_pages.nblocks;
-  /*@ assert there: \forall integer i; 0 <= i < vs_pages.nblocks ==>
-        vs_pages.number[i] < 1048576 && HasBlock(vs_pages.number[i]); */
   /*@ assert ascending: \forall integer i, j; 0 <= i <= j < vs_pages.nblocks ==>
         vs_pages.number[i] + (j - i) <= vs_pages.number[j]; */
   /*@ assert all: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==>
