@@ -270,6 +270,38 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
 
 /* ---- growth ---- */
 
+/* Makes room in the list of blocks for one that is not in it: where its number belongs. */
+/*@ requires bound: number < 1048576;
+    requires inv: ListBut(number);
+    terminates \true;
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+    ensures bound: \result <= \old(vs_pages.nblocks) && vs_pages.nblocks == \old(vs_pages.nblocks) + 1;
+    ensures room: vs_pages.nblocks <= 1048576;
+    ensures low: \forall integer i; 0 <= i < \result ==>
+      vs_pages.number[i] == \old(vs_pages.number[i]) && vs_pages.number[i] < number;
+    ensures high: \forall integer i; \result < i < vs_pages.nblocks ==>
+      vs_pages.number[i] == \old(vs_pages.number[i - 1]) && number < vs_pages.number[i];
+    ensures last: 0 < \result ==> \at(vs_pages.number[\result - 1], Pre) < number;
+    ensures next: \result < \old(vs_pages.nblocks) ==> number < \at(vs_pages.number[\result], Pre);
+*/
+static uint32_t pagealloc_make_room(uint32_t number) {
+  //@ assert least: \forall integer i; 0 <= i < vs_pages.nblocks ==> vs_pages.number[0] + i <= vs_pages.number[i];
+  /*@ assert most: \forall integer i; 0 <= i < vs_pages.nblocks ==>
+        vs_pages.number[i] + (vs_pages.nblocks - 1 - i) <= vs_pages.number[vs_pages.nblocks - 1]; */
+  //@ assert full: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
+  uint32_t at = vs_pages.nblocks++;
+  /*@ loop invariant bound: at <= \at(vs_pages.nblocks, Pre);
+      loop invariant low: \forall integer i; 0 <= i < at ==> vs_pages.number[i] == \at(vs_pages.number[i], Pre);
+      loop invariant high: \forall integer i; at < i < vs_pages.nblocks ==>
+        vs_pages.number[i] == \at(vs_pages.number[i - 1], Pre) && number < vs_pages.number[i];
+      loop invariant next: at < \at(vs_pages.nblocks, Pre) ==> number < \at(vs_pages.number[\at(at, Here)], Pre);
+      loop assigns at, vs_pages.number[0 .. 1048575];
+      loop variant at;
+  */
+  for (; at > 0 && vs_pages.number[at - 1] > number; at--) vs_pages.number[at] = vs_pages.number[at - 1];
+  return at;
+}
+
 /* Enters a block into the list of blocks. */
 /*@ requires bound: number < 1048576;
     requires block: HasBlock(number);
@@ -279,29 +311,15 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
     ensures inv: ListInv;
 */
 static void pagealloc_list(uint32_t number) {
-  //@ assert least: \forall integer i; 0 <= i < vs_pages.nblocks ==> vs_pages.number[0] + i <= vs_pages.number[i];
-  /*@ assert most: \forall integer i; 0 <= i < vs_pages.nblocks ==>
-        vs_pages.number[i] + (vs_pages.nblocks - 1 - i) <= vs_pages.number[vs_pages.nblocks - 1]; */
-  //@ assert room: vs_pages.nblocks == 1048576 ==> vs_pages.number[number] == number;
-  uint32_t at = vs_pages.nblocks++;
-  /*@ loop invariant bound: at <= \at(vs_pages.nblocks, Pre);
-      loop invariant low: \forall integer i; 0 <= i < at ==> vs_pages.number[i] == \at(vs_pages.number[i], Pre);
-      loop invariant high: \forall integer i; at < i < vs_pages.nblocks ==>
-        vs_pages.number[i] == \at(vs_pages.number[i - 1], Pre);
-      loop invariant above: \forall integer i; at <= i < \at(vs_pages.nblocks, Pre) ==>
-        number < \at(vs_pages.number[i], Pre);
-      loop assigns at, vs_pages.number[0 .. 1048575];
-      loop variant at;
-  */
-  for (; at > 0 && vs_pages.number[at - 1] > number; at--) vs_pages.number[at] = vs_pages.number[at - 1];
+  uint32_t at = pagealloc_make_room(number);
   vs_pages.number[at] = number;
+  /*@ assert there: \forall integer i; 0 <= i < vs_pages.nblocks ==>
+        vs_pages.number[i] < 1048576 && HasBlock(vs_pages.number[i]); */
   //@ assert below: \forall integer i; 0 <= i < at ==> vs_pages.number[i] + (at - i) <= number;
   //@ assert above: \forall integer i; at < i < vs_pages.nblocks ==> number + (i - at) <= vs_pages.number[i];
   /*@ assert kept: \forall integer i; at <= i < \at(vs_pages.nblocks, Pre) ==>
         vs_pages.number[i + 1] == \at(vs_pages.number[i], Pre); */
   //@ assert here: vs_pages.number[at] == number && at < vs_pages.nblocks;
-  /*@ assert there: \forall integer i; 0 <= i < vs_pages.nblocks ==>
-        vs_pages.number[i] < 1048576 && HasBlock(vs_pages.number[i]); */
   /*@ assert ascending: \forall integer i, j; 0 <= i <= j < vs_pages.nblocks ==>
         vs_pages.number[i] + (j - i) <= vs_pages.number[j]; */
   /*@ assert all: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==>
@@ -549,6 +567,27 @@ static struct page_place pagealloc_step(const uint64_t *sum, uint32_t count, uin
   return place;
 }
 
+/* The lowest run of npages pages, which lies in the chunk that starts at page. */
+/*@ requires bound: page < 34359738368 && page % 512 == 0 && 1 <= npages;
+    requires block: HasBlock(page / 32768);
+    requires inv: BlocksInv;
+    requires inside: !Longest(npages - 1, page, page + 512);
+    requires lowest: NoRun(npages, page);
+    terminates \true;
+    assigns \nothing;
+    ensures hit: \result + npages <= 34359738368 && RunFree(\result, \result + npages);
+    ensures lowest: NoRun(npages, \result);
+*/
+static uint64_t pagealloc_find_in_chunk(uint64_t page, uint64_t npages) {
+  //@ assert start: page == 32768 * (page / 32768) + 512 * (page / 512 % 64);
+  uint32_t p = pagechunk_find(pagealloc_chunk(page)->free, (uint32_t)npages);
+  /*@ assert runs: \forall integer i, j; page <= i ==> i + npages <= j ==> j <= page + 512 ==> RunFree(i, j) ==>
+        MapRun(&vs_pages.block[page / 32768]->chunk[page / 512 % 64].free[0], i - page, npages); */
+  //@ assert found: p < 512;
+  //@ assert first: \forall integer q; page <= q < page + p ==> !RunFree(q, q + npages);
+  return page + p;
+}
+
 /* The lowest run of npages pages, which lies in the block that starts at page. */
 /*@ requires bound: page < 34359738368 && page % 32768 == 0 && 1 <= npages;
     requires inv: BlocksInv && Level4Inv && Level3Inv;
@@ -572,13 +611,8 @@ static uint64_t pagealloc_find_in_block(uint64_t page, uint64_t npages) {
   //@ assert sums4: SumsOf(&b->level4[chunk], at.page, 512, 8);
   at = pagealloc_step(&b->level4[chunk], VS_SUM_CHILDREN, VS_CHUNK_PAGES, npages, at.page);
   if (at.done) return at.page;
-  //@ assert chunk: at.page == 32768 * (at.page / 32768) + 512 * (at.page / 512 % 64) && HasBlock(at.page / 32768);
-  uint32_t p = pagechunk_find(pagealloc_chunk(at.page)->free, (uint32_t)npages);
-  /*@ assert runs: \forall integer i, j; at.page <= i ==> i + npages <= j ==> j <= at.page + 512 ==> RunFree(i, j) ==>
-        MapRun(&vs_pages.block[at.page / 32768]->chunk[at.page / 512 % 64].free[0], i - at.page, npages); */
-  //@ assert found: p < 512;
-  //@ assert first: \forall integer q; at.page <= q < at.page + p ==> !RunFree(q, q + npages);
-  return at.page + p;
+  //@ assert chunk: at.page % 512 == 0 && at.page / 32768 == page / 32768;
+  return pagealloc_find_in_chunk(at.page, npages);
 }
 
 uint64_t pagealloc_find(uint64_t npages) {
