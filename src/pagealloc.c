@@ -245,14 +245,15 @@ static void pagealloc_update0(uint64_t first, uint64_t last) {
     requires there: HaveBlocks(first, last);
     requires inv: BlocksInv && Level4Inv && Level3But(first, last) && Level2But(first, last) && Level1But(first, last) &&
       Level0But(first, last);
+    requires lists: SearchInv && EndInv && ListInv;
     terminates \true;
     assigns vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7],
       vs_pages.level2[first / 32768 .. last / 32768],
       vs_pages.level1[first / 262144 .. last / 262144],
       vs_pages.level0[first / 2097152 .. last / 2097152];
-    ensures inv: TreeInv;
-    ensures same: ChunksSame{Pre,Here};
+    ensures inv: PagesInv;
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update(uint64_t first, uint64_t last) {
   pagealloc_update3(first, last);
@@ -266,6 +267,10 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
   //@ assert free: FreeSame{Three,Here}(0, 34359738368);
   //@ assert below: Level4Inv && Level3Inv;
   //@ assert above: Level2Inv && Level1Inv;
+  //@ assert same: ChunksSame{Pre,Here};
+  //@ assert pages: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here};
+  //@ assert lists: BlocksInv && SearchInv && EndInv && ListInv;
 }
 
 /* ---- growth ---- */
@@ -430,10 +435,14 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
     //@ assert page: page == 512 * (page / 512) + page % 512;
     pagealloc_set_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
     //@ assert level3: Level3Same{LoopCurrent,Here};
+    //@ assert here: FreeSame{LoopCurrent,Here}(0, page) && FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
     //@ ghost Set: ;
     pagealloc_sum4(page / VS_CHUNK_PAGES);
     //@ assert level3: Level3Same{Set,Here};
     //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Set} && BlocksSame{Set,Here};
+    //@ assert free: FreeSame{Set,Here}(0, page) && FreeSame{Set,Here}(page + npages, 34359738368);
+    //@ assert below: FreeSame{LoopCurrent,Here}(0, page);
+    //@ assert above: FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
     page += npages;
   }
 }
@@ -458,16 +467,19 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
 */
 static void pagealloc_set_free(uint64_t first, uint64_t end) {
   pagealloc_set_pages(first, end);
-  if (first < vs_pages.search) vs_pages.search = first;
-  //@ assert blocks: BlocksSame{Pre,Here} && BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  vs_pages.search = pagealloc_min(vs_pages.search, first);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert levels: BlocksInv && Level4Inv && Level3Same{Pre,Here};
   //@ assert set: RunFree(first, end);
   //@ assert below: FreeSame{Pre,Here}(0, first);
   //@ assert above: FreeSame{Pre,Here}(end, 34359738368);
   //@ assert same: DirtySame{Pre,Here}(0, 34359738368);
   //@ assert lists: SearchInv && EndInv && ListInv;
-  //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
+  //@ assert lower: Level3But(first, end - 1) && Level2But(first, end - 1);
+  //@ assert upper: Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Set: ;
   pagealloc_update(first, end - 1);
+  //@ assert free: FreeSame{Set,Here}(0, 34359738368);
   //@ assert dirty: DirtySame{Set,Here}(0, 34359738368);
 }
 
@@ -801,7 +813,7 @@ uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
 
 void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
   pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
-  if (first < vs_pages.search) vs_pages.search = first;
+  vs_pages.search = pagealloc_min(vs_pages.search, first);
   if (pages != clean) pagealloc_mark_idle(first / VS_CHUNK_PAGES);
   pagealloc_sum4(first / VS_CHUNK_PAGES);
   pagealloc_update(first, first);
