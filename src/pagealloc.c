@@ -483,14 +483,28 @@ static void pagealloc_set_free(uint64_t first, uint64_t end) {
   //@ assert dirty: DirtySame{Set,Here}(0, 34359738368);
 }
 
-void pagealloc_grow(uint64_t first, uint64_t npages) {
-  uint32_t end0 = (uint32_t)((first + npages - 1) / VS_LEVEL0_PAGES + 1);
+/* Makes level 0 reach as far as page last. The first page that the heap ever had is where searches start. */
+/*@ requires bound: first <= last < 34359738368;
+    requires inv: PagesInv;
+    terminates \true;
+    assigns vs_pages.search, vs_pages.end0;
+    ensures inv: PagesInv;
+    ensures end: last < vs_pages.end0 * 2097152;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
+static void pagealloc_reach(uint64_t first, uint64_t last) {
+  uint32_t end0 = (uint32_t)(last / VS_LEVEL0_PAGES + 1);
   if (vs_pages.end0 == 0) vs_pages.search = first;
   if (end0 > vs_pages.end0) vs_pages.end0 = end0;
-  //@ assert blocks: BlocksInv && ListInv;
-  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert low: Level4Inv && Level3Inv;
+  //@ assert same: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
+  //@ assert low: BlocksInv && Level4Inv && Level3Inv;
   //@ assert high: Level2Inv && Level1Inv && Level0Inv;
+}
+
+void pagealloc_grow(uint64_t first, uint64_t npages) {
+  pagealloc_reach(first, first + npages - 1);
   pagealloc_set_free(first, first + npages);
 }
 
