@@ -691,6 +691,7 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
         (PageFree(p) <==> ChunkFree(i / 64, i % 64, p - 512 * i)) &&
         (PageDirty(p) <==> ChunkDirty(i / 64, i % 64, p - 512 * i)); */
   //@ assert below: FreeSame{Pre,Here}(0, 512 * i + first) && DirtySame{Pre,Here}(0, 512 * i + first);
+  //@ assert above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368);
   return dirty;
 }
 
@@ -731,7 +732,19 @@ static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
     //@ assert free: RunFree(page, page + npages);
     //@ assert count: DirtyCount(page, npages) == DirtyCount{Pre}(page, npages) && 0 <= DirtyCount(page, npages) <= npages;
     dirty += pagealloc_take_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    //@ assert level3: Level3Same{LoopCurrent,Here};
+    //@ assert here: FreeSame{LoopCurrent,Here}(0, page) && FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert bits: DirtySame{LoopCurrent,Here}(0, page) && DirtySame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert taken: PagesTaken(page, page + npages);
+    //@ ghost Taken: ;
     pagealloc_sum4(page / VS_CHUNK_PAGES);
+    //@ assert level3: Level3Same{Taken,Here};
+    //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Taken} && BlocksSame{Taken,Here};
+    //@ assert free: FreeSame{Taken,Here}(0, 34359738368) && DirtySame{Taken,Here}(0, 34359738368);
+    //@ assert below: FreeSame{LoopCurrent,Here}(0, page) && DirtySame{LoopCurrent,Here}(0, page);
+    //@ assert above: FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert above: DirtySame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert taken: PagesTaken(first, page + npages);
     page += npages;
   }
   return dirty;
