@@ -833,11 +833,10 @@ static void pagealloc_mark_range(uint64_t first, uint64_t last) {
 }
 
 void pagealloc_put(uint64_t first, uint64_t npages) {
-  pagealloc_mark_range(first, first + npages - 1);
-  //@ ghost Marked: ;
   pagealloc_set_free(first, first + npages);
-  /*@ assert idle: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==>
-        vs_pages.block[n]->idle == \at(vs_pages.block[n]->idle, Marked); */
+  //@ ghost Set: ;
+  pagealloc_mark_range(first, first + npages - 1);
+  //@ assert same: FreeSame{Set,Here}(0, 34359738368) && DirtySame{Set,Here}(0, 34359738368);
 }
 
 /* Notes that npages pages of chunk i from its page first on are not dirty. */
