@@ -245,14 +245,15 @@ static void pagealloc_update0(uint64_t first, uint64_t last) {
     requires there: HaveBlocks(first, last);
     requires inv: BlocksInv && Level4Inv && Level3But(first, last) && Level2But(first, last) && Level1But(first, last) &&
       Level0But(first, last);
+    requires lists: SearchInv && EndInv && ListInv;
     terminates \true;
     assigns vs_pages.block[first / 32768 .. last / 32768]->level3[0 .. 7],
       vs_pages.level2[first / 32768 .. last / 32768],
       vs_pages.level1[first / 262144 .. last / 262144],
       vs_pages.level0[first / 2097152 .. last / 2097152];
-    ensures inv: TreeInv;
-    ensures same: ChunksSame{Pre,Here};
+    ensures inv: PagesInv;
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
 */
 static void pagealloc_update(uint64_t first, uint64_t last) {
   pagealloc_update3(first, last);
@@ -266,6 +267,10 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
   //@ assert free: FreeSame{Three,Here}(0, 34359738368);
   //@ assert below: Level4Inv && Level3Inv;
   //@ assert above: Level2Inv && Level1Inv;
+  //@ assert same: ChunksSame{Pre,Here};
+  //@ assert pages: FreeSame{Pre,Here}(0, 34359738368);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here};
+  //@ assert lists: BlocksInv && SearchInv && EndInv && ListInv;
 }
 
 /* ---- growth ---- */
@@ -468,10 +473,14 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
     //@ assert page: page == 512 * (page / 512) + page % 512;
     pagealloc_set_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
     //@ assert level3: Level3Same{LoopCurrent,Here};
+    //@ assert here: FreeSame{LoopCurrent,Here}(0, page) && FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
     //@ ghost Set: ;
     pagealloc_sum4(page / VS_CHUNK_PAGES);
     //@ assert level3: Level3Same{Set,Here};
     //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Set} && BlocksSame{Set,Here};
+    //@ assert free: FreeSame{Set,Here}(0, page) && FreeSame{Set,Here}(page + npages, 34359738368);
+    //@ assert below: FreeSame{LoopCurrent,Here}(0, page);
+    //@ assert above: FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
     page += npages;
   }
 }
@@ -496,27 +505,44 @@ static void pagealloc_set_pages(uint64_t first, uint64_t end) {
 */
 static void pagealloc_set_free(uint64_t first, uint64_t end) {
   pagealloc_set_pages(first, end);
-  if (first < vs_pages.search) vs_pages.search = first;
-  //@ assert blocks: BlocksSame{Pre,Here} && BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  vs_pages.search = pagealloc_min(vs_pages.search, first);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert levels: BlocksInv && Level4Inv && Level3Same{Pre,Here};
   //@ assert set: RunFree(first, end);
   //@ assert below: FreeSame{Pre,Here}(0, first);
   //@ assert above: FreeSame{Pre,Here}(end, 34359738368);
   //@ assert same: DirtySame{Pre,Here}(0, 34359738368);
   //@ assert lists: SearchInv && EndInv && ListInv;
-  //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
+  //@ assert lower: Level3But(first, end - 1) && Level2But(first, end - 1);
+  //@ assert upper: Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Set: ;
   pagealloc_update(first, end - 1);
+  //@ assert free: FreeSame{Set,Here}(0, 34359738368);
   //@ assert dirty: DirtySame{Set,Here}(0, 34359738368);
 }
 
-void pagealloc_grow(uint64_t first, uint64_t npages) {
-  uint32_t end0 = (uint32_t)((first + npages - 1) / VS_LEVEL0_PAGES + 1);
+/* Makes level 0 reach as far as page last. The first page that the heap ever had is where searches start. */
+/*@ requires bound: first <= last < 34359738368;
+    requires inv: PagesInv;
+    terminates \true;
+    assigns vs_pages.search, vs_pages.end0;
+    ensures inv: PagesInv;
+    ensures end: last < vs_pages.end0 * 2097152;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
+static void pagealloc_reach(uint64_t first, uint64_t last) {
+  uint32_t end0 = (uint32_t)(last / VS_LEVEL0_PAGES + 1);
   if (vs_pages.end0 == 0) vs_pages.search = first;
   if (end0 > vs_pages.end0) vs_pages.end0 = end0;
-  //@ assert blocks: BlocksInv && ListInv;
-  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert low: Level4Inv && Level3Inv;
+  //@ assert same: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
+  //@ assert low: BlocksInv && Level4Inv && Level3Inv;
   //@ assert high: Level2Inv && Level1Inv && Level0Inv;
+}
+
+void pagealloc_grow(uint64_t first, uint64_t npages) {
+  pagealloc_reach(first, first + npages - 1);
   pagealloc_set_free(first, first + npages);
 }
 
@@ -719,6 +745,7 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
         (PageFree(p) <==> ChunkFree(i / 64, i % 64, p - 512 * i)) &&
         (PageDirty(p) <==> ChunkDirty(i / 64, i % 64, p - 512 * i)); */
   //@ assert below: FreeSame{Pre,Here}(0, 512 * i + first) && DirtySame{Pre,Here}(0, 512 * i + first);
+  //@ assert above: FreeSame{Pre,Here}(512 * i + first + npages, 34359738368);
   return dirty;
 }
 
@@ -758,26 +785,61 @@ static uint64_t pagealloc_take_pages(uint64_t first, uint64_t end) {
     //@ assert page: page == 512 * (page / 512) + page % 512;
     //@ assert free: RunFree(page, page + npages);
     //@ assert count: DirtyCount(page, npages) == DirtyCount{Pre}(page, npages) && 0 <= DirtyCount(page, npages) <= npages;
+    //@ assert spans: Spans(first, page, page - first) && Spans(page - first, page + npages - first, npages);
+    /*@ assert split: DirtyCount{Pre}(first, page + npages - first) ==
+          DirtyCount{Pre}(first, page - first) + DirtyCount{Pre}(page, npages); */
     dirty += pagealloc_take_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    //@ assert sum: dirty == DirtyCount{Pre}(first, page + npages - first) && dirty <= page + npages - first;
+    //@ assert level3: Level3Same{LoopCurrent,Here};
+    //@ assert here: FreeSame{LoopCurrent,Here}(0, page) && FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert bits: DirtySame{LoopCurrent,Here}(0, page) && DirtySame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert taken: PagesTaken(page, page + npages);
+    //@ ghost Taken: ;
     pagealloc_sum4(page / VS_CHUNK_PAGES);
+    //@ assert level3: Level3Same{Taken,Here};
+    //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Taken} && BlocksSame{Taken,Here};
+    //@ assert free: FreeSame{Taken,Here}(0, 34359738368) && DirtySame{Taken,Here}(0, 34359738368);
+    //@ assert below: FreeSame{LoopCurrent,Here}(0, page) && DirtySame{LoopCurrent,Here}(0, page);
+    //@ assert above: FreeSame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert above: DirtySame{LoopCurrent,Here}(page + npages, 34359738368);
+    //@ assert taken: PagesTaken(first, page + npages);
     page += npages;
   }
   return dirty;
 }
 
+/* A search that would start at page first starts at page end. */
+/*@ requires inv: Level4Inv;
+    terminates \true;
+    assigns vs_pages.search;
+    ensures exact: vs_pages.search == (\old(vs_pages.search) == first ? end : \old(vs_pages.search));
+    ensures inv: Level4Inv;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+*/
+static void pagealloc_skip(uint64_t first, uint64_t end) {
+  if (vs_pages.search == first) vs_pages.search = end;
+  //@ assert same: ChunksSame{Pre,Here} && Level4Same{Pre,Here};
+  //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
+}
+
 uint64_t pagealloc_take(uint64_t first, uint64_t npages) {
   uint64_t end = first + npages;
   uint64_t dirty = pagealloc_take_pages(first, end);
-  if (first == vs_pages.search) vs_pages.search = end;
-  //@ assert blocks: BlocksSame{Pre,Here} && BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  //@ ghost Pages: ;
+  pagealloc_skip(first, end);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert levels: BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  //@ assert same: FreeSame{Pages,Here}(0, 34359738368) && DirtySame{Pages,Here}(0, 34359738368);
   //@ assert taken: PagesTaken(first, end);
   //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
   //@ assert above: FreeSame{Pre,Here}(end, 34359738368) && DirtySame{Pre,Here}(end, 34359738368);
+  //@ assert fewer: \forall integer p; 0 <= p < 34359738368 ==> PageFree(p) ==> PageFree{Pre}(p);
   //@ assert lists: SearchInv && EndInv && ListInv;
   //@ assert tree: Level3But(first, end - 1) && Level2But(first, end - 1) && Level1But(first, end - 1) && Level0But(first, end - 1);
   //@ ghost Taken: ;
   pagealloc_update(first, end - 1);
-  //@ assert dirty: DirtySame{Taken,Here}(0, 34359738368);
+  //@ assert same: FreeSame{Taken,Here}(0, 34359738368) && DirtySame{Taken,Here}(0, 34359738368);
   return dirty;
 }
 
@@ -797,11 +859,22 @@ static void pagealloc_mark_idle(uint64_t i) {
   b->idle = bits_set(b->idle, (uint32_t)(i % VS_BLOCK_CHUNKS));
 }
 
-void pagealloc_put(uint64_t first, uint64_t npages) {
-  uint64_t last = first + npages - 1;
+/* Notes that the chunks of pages [first, last] may have pages to give back. */
+/*@ requires bound: first <= last < 34359738368;
+    requires there: HaveBlocks(first, last);
+    requires inv: PagesInv;
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. last / 32768]->idle;
+    ensures inv: PagesInv;
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+    ensures idle: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==>
+      first / 512 <= 64 * n + c <= last / 512 ==> BlockIdle(n, c);
+*/
+static void pagealloc_mark_range(uint64_t first, uint64_t last) {
   /*@ loop invariant bound: first / 512 <= i <= last / 512 + 1;
-      loop invariant idle: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> first / 512 <= 64 * m + k < i ==>
-        BlockIdle(m, k);
+      loop invariant idle: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==> first / 512 <= 64 * n + c < i ==>
+        BlockIdle(n, c);
       loop invariant same: ChunksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
       loop assigns i, vs_pages.block[first / 32768 .. last / 32768]->idle;
       loop variant last / 512 - i;
@@ -811,31 +884,107 @@ void pagealloc_put(uint64_t first, uint64_t npages) {
     pagealloc_mark_idle(i);
   }
   //@ assert free: FreeSame{Pre,Here}(0, 34359738368);
-  //@ assert dirty: DirtySame{Pre,Here}(0, 34359738368);
-  //@ assert inv: PagesInv;
+}
+
+void pagealloc_put(uint64_t first, uint64_t npages) {
   pagealloc_set_free(first, first + npages);
+  //@ ghost Set: ;
+  pagealloc_mark_range(first, first + npages - 1);
+  //@ assert same: FreeSame{Set,Here}(0, 34359738368) && DirtySame{Set,Here}(0, 34359738368);
+}
+
+/* Notes that npages pages of chunk i from its page first on are not dirty. */
+/*@ requires bound: i < 67108864 && first <= 512 && npages <= 512 - first;
+    requires block: HasBlock(i / 64);
+    requires inv: BlocksInv;
+    terminates \true;
+    assigns vs_pages.block[i / 64]->chunk[i % 64].dirty[0 .. 7];
+    ensures clean: PagesClean(512 * i + first, 512 * i + first + npages);
+    ensures below: DirtySame{Pre,Here}(0, 512 * i + first);
+    ensures above: DirtySame{Pre,Here}(512 * i + first + npages, 34359738368);
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+    ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+*/
+static void pagealloc_clean_chunk(uint64_t i, uint32_t first, uint32_t npages) {
+  struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
+  pagechunk_clear(c->dirty, first, npages);
+  /*@ assert words: \forall integer w; 0 <= w < 8 ==>
+        c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre); */
+  //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
+  /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        m != i / 64 ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != i % 64 ==>
+        vs_pages.block[i / 64]->chunk[k].free[w] == \at(vs_pages.block[i / 64]->chunk[k].free[w], Pre) &&
+        vs_pages.block[i / 64]->chunk[k].dirty[w] == \at(vs_pages.block[i / 64]->chunk[k].dirty[w], Pre); */
+  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
+        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
+  //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        m != i / 64 || k != i % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
+        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  /*@ assert bit: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->dirty[0], q) <==>
+        (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q))); */
+  /*@ assert mine: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
+        (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q)); */
+  /*@ assert bits: \forall integer q; 0 <= q < 512 ==>
+        (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q)); */
+  /*@ assert dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
+        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
+  //@ assert clean: \forall integer q; first <= q < first + npages ==> !ChunkDirty(i / 64, i % 64, q);
+  //@ assert start: 512 * i == 32768 * (i / 64) + 512 * (i % 64);
+  /*@ assert pages: \forall integer p; 512 * i <= p < 512 * i + 512 ==>
+        (PageDirty(p) <==> ChunkDirty(i / 64, i % 64, p - 512 * i)); */
+  //@ assert below: DirtySame{Pre,Here}(0, 512 * i + first);
+  //@ assert above: DirtySame{Pre,Here}(512 * i + first + npages, 34359738368);
 }
 
 /* Notes that pages [first, end) are not dirty. */
 /*@ requires bound: first < end <= 34359738368;
-    requires inv: BlocksInv && Level4Inv;
+    requires inv: BlocksInv;
     requires there: HaveBlocks(first, end - 1);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
-    ensures clean: \forall integer p; first <= p < end ==> !PageDirty(p);
+    ensures clean: PagesClean(first, end);
     ensures below: DirtySame{Pre,Here}(0, first);
     ensures above: DirtySame{Pre,Here}(end, 34359738368);
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
 static void pagealloc_clean_pages(uint64_t first, uint64_t end) {
-  for (uint64_t page = first; page < end; page += pagealloc_here(page, end))
-    pagechunk_clear(pagealloc_chunk(page)->dirty, (uint32_t)(page % VS_CHUNK_PAGES), pagealloc_here(page, end));
+  uint64_t page = first;
+  /*@ loop invariant bound: first <= page <= end;
+      loop invariant clean: PagesClean(first, page);
+      loop invariant below: DirtySame{Pre,Here}(0, first);
+      loop invariant above: DirtySame{Pre,Here}(page, 34359738368);
+      loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
+      loop invariant levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+      loop assigns page, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
+      loop variant end - page;
+  */
+  while (page < end) {
+    uint32_t npages = pagealloc_here(page, end);
+    //@ assert block: first / 32768 <= page / 512 / 64 <= (end - 1) / 32768 && HasBlock(page / 512 / 64);
+    //@ assert page: page == 512 * (page / 512) + page % 512;
+    pagealloc_clean_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Here};
+    //@ assert below: DirtySame{LoopCurrent,Here}(0, page);
+    //@ assert above: DirtySame{LoopCurrent,Here}(page + npages, 34359738368);
+    page += npages;
+  }
 }
 
 void pagealloc_put_clean(uint64_t first, uint64_t npages) {
   pagealloc_clean_pages(first, first + npages);
+  //@ assert inv: PagesInv;
+  //@ ghost Cleaned: ;
   pagealloc_set_free(first, first + npages);
+  //@ assert same: DirtySame{Cleaned,Here}(0, 34359738368);
+  //@ assert clean: PagesClean(first, first + npages);
 }
 
 /* ---- groups ---- */
@@ -846,8 +995,63 @@ void pagealloc_put_clean(uint64_t first, uint64_t npages) {
 */
 static uint32_t pagealloc_group(uint64_t first) { return (uint32_t)(first % VS_CHUNK_PAGES / VS_WORD_BITS); }
 
-uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
+/* pagealloc_take_group, but for the summaries. */
+/*@ requires bound: first < 34359738368 && first % 64 == 0;
+    requires valid: \valid(clean);
+    requires sep: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==> \separated(clean, vs_pages.block[n]);
+    requires inv: BlocksInv && Level4Inv;
+    requires block: HasBlock(first / 32768);
+    terminates \true;
+    assigns vs_pages.block[first / 32768]->chunk[first / 512 % 64].free[0 .. 7],
+      vs_pages.block[first / 32768]->chunk[first / 512 % 64].dirty[0 .. 7], *clean;
+    ensures inv: Level4But(first / 32768, first / 512 % 64);
+    ensures taken: \forall integer k; 0 <= k < 64 ==> (Bit(\result, k) <==> Bit(pages, k) && PageFree{Pre}(first + k));
+    ensures clean: \forall integer k; 0 <= k < 64 ==>
+      (Bit(*clean, k) <==> Bit(\result, k) && !PageDirty{Pre}(first + k));
+    ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) && !Bit(pages, k));
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+    ensures level3: Level3Same{Pre,Here};
+*/
+static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *clean) {
   uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  //@ assert parts: first == 32768 * (first / 32768) + 512 * (first / 512 % 64) + 64 * (first % 512 / 64);
+  //@ assert ranges: 0 <= first / 32768 < 1048576 && 0 <= first / 512 % 64 < 64 && 0 <= first % 512 / 64 < 8;
+  /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        m != first / 32768 ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != first / 512 % 64 ==>
+        vs_pages.block[first / 32768]->chunk[k].free[w] == \at(vs_pages.block[first / 32768]->chunk[k].free[w], Pre) &&
+        vs_pages.block[first / 32768]->chunk[k].dirty[w] == \at(vs_pages.block[first / 32768]->chunk[k].dirty[w], Pre); */
+  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
+        m != first / 32768 || k != first / 512 % 64 ==> ChunkSame{Pre,Here}(m, k); */
+  //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        m != first / 32768 || k != first / 512 % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
+        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  /*@ assert mine: \forall integer q; 0 <= q < 512 ==> q / 64 != first % 512 / 64 ==>
+        (ChunkFree{Pre}(first / 32768, first / 512 % 64, q) <==> ChunkFree(first / 32768, first / 512 % 64, q)); */
+  /*@ assert bits: \forall integer q; 0 <= q < 512 ==> q / 64 != first % 512 / 64 ==>
+        (ChunkDirty{Pre}(first / 32768, first / 512 % 64, q) <==> ChunkDirty(first / 32768, first / 512 % 64, q)); */
+  /*@ assert rest_free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        32768 * m + 512 * k + q < first || first + 64 <= 32768 * m + 512 * k + q ==>
+        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
+  /*@ assert rest_dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        32768 * m + 512 * k + q < first || first + 64 <= 32768 * m + 512 * k + q ==>
+        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+  //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+  /*@ assert pages: \forall integer k; 0 <= k < 64 ==>
+        (PageFree(first + k) <==> ChunkFree(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)) &&
+        (PageFree{Pre}(first + k) <==> ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  /*@ assert dirty: \forall integer k; 0 <= k < 64 ==> (PageDirty{Pre}(first + k) <==>
+        ChunkDirty{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  return taken;
+}
+
+uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
+  uint64_t taken = pagealloc_take_bits(first, pages, clean);
   pagealloc_sum4(first / VS_CHUNK_PAGES);
   pagealloc_update(first, first);
   return taken;
@@ -855,7 +1059,7 @@ uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
 
 void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
   pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
-  if (first < vs_pages.search) vs_pages.search = first;
+  vs_pages.search = pagealloc_min(vs_pages.search, first);
   if (pages != clean) pagealloc_mark_idle(first / VS_CHUNK_PAGES);
   pagealloc_sum4(first / VS_CHUNK_PAGES);
   pagealloc_update(first, first);

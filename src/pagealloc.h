@@ -116,6 +116,7 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit);
     requires free: RunFree(first, first + npages);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
       vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
       vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
@@ -168,7 +169,7 @@ void pagealloc_put(uint64_t first, uint64_t npages);
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
     ensures inv: PagesInv;
     ensures set: RunFree(first, first + npages);
-    ensures clean: \forall integer p; first <= p < first + npages ==> !PageDirty(p);
+    ensures clean: PagesClean(first, first + npages);
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + npages, 34359738368) &&
       DirtySame{Pre,Here}(first + npages, 34359738368);
@@ -179,6 +180,7 @@ void pagealloc_put_clean(uint64_t first, uint64_t npages);
  * which of them are not dirty. Bit k is page first + k. */
 /*@ requires bound: first < 34359738368 && first % 64 == 0;
     requires valid: \valid(clean);
+    requires sep: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==> \separated(clean, vs_pages.block[n]);
     requires inv: PagesInv;
     requires block: HasBlock(first / 32768);
     terminates \true;
