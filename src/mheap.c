@@ -350,22 +350,10 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   return done;
 }
 
-/* Notes that npages pages in use from page on hold no memory any more. */
-HEAP_LOCKED static void mheap_clean_pages(uint64_t page, uint64_t npages) {
-  for (uint64_t end = page + npages; page < end;) {
-    struct page_chunk *c = pagealloc_chunk(page);
-    uint32_t p = (uint32_t)(page % VS_CHUNK_PAGES);
-    uint32_t n = end - page < VS_CHUNK_PAGES - p ? (uint32_t)(end - page) : VS_CHUNK_PAGES - p;
-    vs_heap.dirty_pages -= pagechunk_count(c->dirty, p, n);
-    pagechunk_clear(c->dirty, p, n);
-    page += n;
-  }
-}
-
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
   if (os_move(from->base, to->base, (size_t)npages * VS_PAGE_SIZE) != 0) return false;
   lock_acquire(&vs_heap.lock);
-  mheap_clean_pages(from->base / VS_PAGE_SIZE, npages);
+  vs_heap.dirty_pages -= pagealloc_clean(from->base / VS_PAGE_SIZE, npages);
   lock_release(&vs_heap.lock);
   return true;
 }

@@ -893,20 +893,24 @@ void pagealloc_put(uint64_t first, uint64_t npages) {
   //@ assert same: FreeSame{Set,Here}(0, 34359738368) && DirtySame{Set,Here}(0, 34359738368);
 }
 
-/* Notes that npages pages of chunk i from its page first on are not dirty. */
+/* Notes that npages pages of chunk i from its page first on are not dirty. How many of them were. */
 /*@ requires bound: i < 67108864 && first <= 512 && npages <= 512 - first;
     requires block: HasBlock(i / 64);
     requires inv: BlocksInv;
     terminates \true;
     assigns vs_pages.block[i / 64]->chunk[i % 64].dirty[0 .. 7];
+    ensures count: \result == DirtyCount{Pre}(512 * i + first, npages);
     ensures clean: PagesClean(512 * i + first, 512 * i + first + npages);
     ensures below: DirtySame{Pre,Here}(0, 512 * i + first);
     ensures above: DirtySame{Pre,Here}(512 * i + first + npages, 34359738368);
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
-static void pagealloc_clean_chunk(uint64_t i, uint32_t first, uint32_t npages) {
+static uint32_t pagealloc_clean_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   struct page_chunk *c = &vs_pages.block[i / VS_BLOCK_CHUNKS]->chunk[i % VS_BLOCK_CHUNKS];
+  //@ assert parts: 512 * i + first == 32768 * (i / 64) + 512 * (i % 64) + first && 0 <= i % 64 < 64;
+  uint32_t dirty = pagechunk_count(c->dirty, first, npages);
+  //@ assert count: dirty == DirtyCount(512 * i + first, npages);
   pagechunk_clear(c->dirty, first, npages);
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre); */
@@ -941,46 +945,59 @@ static void pagealloc_clean_chunk(uint64_t i, uint32_t first, uint32_t npages) {
         (PageDirty(p) <==> ChunkDirty(i / 64, i % 64, p - 512 * i)); */
   //@ assert below: DirtySame{Pre,Here}(0, 512 * i + first);
   //@ assert above: DirtySame{Pre,Here}(512 * i + first + npages, 34359738368);
+  return dirty;
 }
 
-/* Notes that pages [first, end) are not dirty. */
+/* Notes that pages [first, end) are not dirty. How many of them were. */
 /*@ requires bound: first < end <= 34359738368;
     requires inv: BlocksInv;
     requires there: HaveBlocks(first, end - 1);
     terminates \true;
     assigns vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
+    ensures count: \result == DirtyCount{Pre}(first, end - first);
     ensures clean: PagesClean(first, end);
     ensures below: DirtySame{Pre,Here}(0, first);
     ensures above: DirtySame{Pre,Here}(end, 34359738368);
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
 */
-static void pagealloc_clean_pages(uint64_t first, uint64_t end) {
-  uint64_t page = first;
+static uint64_t pagealloc_clean_pages(uint64_t first, uint64_t end) {
+  uint64_t dirty = 0, page = first;
   /*@ loop invariant bound: first <= page <= end;
+      loop invariant count: dirty == DirtyCount{Pre}(first, page - first) && dirty <= page - first;
       loop invariant clean: PagesClean(first, page);
       loop invariant below: DirtySame{Pre,Here}(0, first);
       loop invariant above: DirtySame{Pre,Here}(page, 34359738368);
       loop invariant free: FreeSame{Pre,Here}(0, 34359738368);
       loop invariant levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-      loop assigns page, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
+      loop assigns page, dirty, vs_pages.block[first / 32768 .. (end - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
       loop variant end - page;
   */
   while (page < end) {
     uint32_t npages = pagealloc_here(page, end);
     //@ assert block: first / 32768 <= page / 512 / 64 <= (end - 1) / 32768 && HasBlock(page / 512 / 64);
     //@ assert page: page == 512 * (page / 512) + page % 512;
-    pagealloc_clean_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
+    //@ assert count: DirtyCount(page, npages) == DirtyCount{Pre}(page, npages) && 0 <= DirtyCount(page, npages) <= npages;
+    //@ assert spans: Spans(first, page, page - first) && Spans(page - first, page + npages - first, npages);
+    /*@ assert split: DirtyCount{Pre}(first, page + npages - first) ==
+          DirtyCount{Pre}(first, page - first) + DirtyCount{Pre}(page, npages); */
+    dirty += pagealloc_clean_chunk(page / VS_CHUNK_PAGES, (uint32_t)(page % VS_CHUNK_PAGES), npages);
     //@ assert blocks: BlocksSame{Pre,LoopCurrent} && BlocksSame{LoopCurrent,Here};
     //@ assert below: DirtySame{LoopCurrent,Here}(0, page);
     //@ assert above: DirtySame{LoopCurrent,Here}(page + npages, 34359738368);
     page += npages;
   }
+  return dirty;
+}
+
+uint64_t pagealloc_clean(uint64_t first, uint64_t npages) {
+  uint64_t dirty = pagealloc_clean_pages(first, first + npages);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  return dirty;
 }
 
 void pagealloc_put_clean(uint64_t first, uint64_t npages) {
-  pagealloc_clean_pages(first, first + npages);
-  //@ assert inv: PagesInv;
+  (void)pagealloc_clean(first, npages);
   //@ ghost Cleaned: ;
   pagealloc_set_free(first, first + npages);
   //@ assert same: DirtySame{Cleaned,Here}(0, 34359738368);

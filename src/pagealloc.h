@@ -154,6 +154,21 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
 */
 void pagealloc_put(uint64_t first, uint64_t npages);
 
+/* Notes that the pages [first, first + npages) hold no memory any more. How many of them may have held some. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: PagesInv;
+    requires there: HaveBlocks(first, first + npages - 1);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7];
+    ensures inv: PagesInv;
+    ensures count: \result == DirtyCount{Pre}(first, npages);
+    ensures clean: PagesClean(first, first + npages);
+    ensures below: DirtySame{Pre,Here}(0, first);
+    ensures above: DirtySame{Pre,Here}(first + npages, 34359738368);
+    ensures free: FreeSame{Pre,Here}(0, 34359738368);
+*/
+uint64_t pagealloc_clean(uint64_t first, uint64_t npages);
+
 /* Returns the pages [first, first + npages), which are in use and whose memory was given back to the system. */
 /*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
     requires inv: PagesInv;
