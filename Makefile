@@ -43,6 +43,7 @@ $(BUILD)/libverispan.a: $(VS_OBJ)
 certify: ## install what is missing, prove, model-check, build, write build/certificate.json and .md
 	proofs/toolchain/setup.sh build prove bmc
 	python3 proofs/gen/sizeclass.py --check src/sizeclass_tables.h
+	python3 proofs/gen/division.py --check proofs/toolchain/why3/division.mlw
 	@# The certificate is written whatever fails, and says what; the status is the worst.
 	@status=0; \
 	for step in prove smoke mutate protocol bmc all audit; do $(MAKE) --no-print-directory RECORDED=1 $$step || status=1; done; \

@@ -1,6 +1,7 @@
 """Runs Frama-C/WP on one unit and reads back every goal, property, function and warning."""
 # SPDX-License-Identifier: Apache-2.0
 
+import concurrent.futures
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from tree import ToolError
@@ -180,11 +182,13 @@ def goal_line(run, line):
 
 
 class Progress:
-    """Goals done of how many, on a terminal in place, elsewhere a line every ten seconds."""
+    """Goals done of how many, on a terminal in place, elsewhere a line every ten seconds. Of all runs at a time, in one line."""
+
+    running, last = {}, 0.0  # label -> its text; when the line was last shown
 
     def __init__(self, label, quiet=False):
         self.label, self.quiet, self.begin = label, quiet, time.monotonic()
-        self.tty, self.last, self.done, self.open = sys.stderr.isatty(), 0.0, 0, 0
+        self.tty, self.done, self.open = sys.stderr.isatty(), 0, 0
         self.total = None
 
     def count(self, goal, proved):
@@ -196,16 +200,22 @@ class Progress:
 
     def show(self):
         now = time.monotonic()
-        if self.quiet or now - self.last < (0.2 if self.tty else 10.0):
-            return
-        self.last = now
         total = "?" if self.total is None else max(self.total, self.done)
-        text = f"{self.label}: {self.done}/{total} goals, {self.open} open, {now - self.begin:.0f} s"
+        Progress.running[self.label] = f"{self.label}: {self.done}/{total} goals, {self.open} open, {now - self.begin:.0f} s"
+        if self.quiet or now - Progress.last < (0.2 if self.tty else 10.0):
+            return
+        Progress.last = now
+        text = " | ".join(list(Progress.running.values()))
         print(("\r\033[K" if self.tty else "") + text, end="" if self.tty else "\n", file=sys.stderr, flush=True)
 
     def close(self):
+        Progress.running.pop(self.label, None)
         if not self.quiet and self.tty:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+# Set to end the runs of all threads as an interrupt ends that of the main one.
+stopping = threading.Event()
 
 
 def lines_of(stream, idle):
@@ -261,6 +271,8 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
                 if enough and goal in run.goals and not (line or "").startswith(" ") and enough(goal, run):
                     run.stopped = goal
                     break
+                if stopping.is_set():
+                    raise KeyboardInterrupt
                 if line is None:
                     continue
                 lines.append(line)
@@ -345,3 +357,23 @@ def goal_place(goal, function, run):
     if file is None and function in run.functions:
         file, line = run.functions[function]["file"], run.functions[function]["line"]
     return file, line, re.sub(r"_part\d+$", "", label).replace("assert_rte_", "rte ").replace("_", " ")
+
+
+def each_module(names, work, parallel, weight):
+    """work(name) of each module in threads, the heavy ones first. The results in the order of names, without those that an
+    interrupt kept from being begun."""
+    with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        jobs = {name: pool.submit(work, name) for name in sorted(names, key=weight, reverse=True)}
+        try:
+            concurrent.futures.wait(jobs.values(), return_when=concurrent.futures.FIRST_EXCEPTION)
+            failed = any(job.done() and job.exception() for job in jobs.values())
+        except KeyboardInterrupt:
+            failed = True
+        if failed:
+            stopping.set()
+            pool.shutdown(cancel_futures=True)
+    done = [jobs[name] for name in names if not jobs[name].cancelled()]
+    errors = [job.exception() for job in done if job.exception() and not isinstance(job.exception(), Interrupted)]
+    if errors:
+        raise errors[0]
+    return [job.result() for job in done if not job.exception()]

@@ -209,6 +209,7 @@ def main():
         raise ToolError("no mutant to run")
     for module in sorted({module_of(tree, f) for m in mutants for f in m.functions} - {None}):
         baseline(tree, module)
+    sources = tree.proof_hash()
     recorded = on_record(tree, mutants, tools, options) if options.recorded else {}
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
@@ -221,7 +222,7 @@ def main():
     if not options.module and not options.function:
         os.makedirs(tree.build("results"), exist_ok=True)
         with open(tree.build("results", "mutants.json"), "w", encoding="utf-8") as f:
-            json.dump({"sources": tree.proof_hash(), "mutants": rows}, f, indent=1)
+            json.dump({"sources": sources, "mutants": rows}, f, indent=1)
             f.write("\n")
     if options.save and not bad:
         save_record(tree, mutants, rows, tools, options)

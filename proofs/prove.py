@@ -34,12 +34,14 @@ class Module:
         self.tree, self.name = tree, name
         self.unit = tree.unit(name)
         self.files = tree.module_files(name)
+        self.sources = tree.module_hash(name)
         self.source = tree.source_functions(name)
         self.lemmas = tree.lemmas(name)
         self.errors = []
         self.goals = []
         self.seconds = 0.0
         self.hypotheses = {}
+        self.interrupted = False
 
     def status_of(self, function):
         if function in self.tree.trusted_functions:
@@ -204,6 +206,12 @@ def session_cache(tree, module):
     return os.path.join(tree.root, "proofs", "sessions", f"{module}.json")
 
 
+def session_size(tree, module):
+    """Bytes of the module's session, 0 without one: they grow with the time that its proof takes."""
+    path = session_cache(tree, module)
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
 def save_session(tree, module, kept):
     path = session_cache(tree, module)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -268,7 +276,7 @@ def result_json(tree, module, options, tools):
         if status == "trusted":
             entry["trust"] = tree.trusted_functions[f]
         functions.append(entry)
-    return {"module": module.name, "tools": tools, "sources": tree.module_hash(module.name),
+    return {"module": module.name, "tools": tools, "sources": module.sources,
             "mode": "cached" if options.cached else "scratch",
             "timeout": options.timeout, "functions": functions, "lemmas": sorted(module.lemmas),
             "hypotheses": module.hypotheses, "errors": module.errors, "seconds": module.seconds, "goals": module.goals}
@@ -301,7 +309,7 @@ def print_table(modules):
                         for i, (c, w) in enumerate(zip(r, widths))))
 
 
-def report(modules):
+def report(modules, begin):
     """Print the table and everything open; True when nothing is."""
     print_table(modules)
     good = True
@@ -324,10 +332,10 @@ def report(modules):
             print(f"not yet proved in {m.name}: {', '.join(skipped)}")
     goals = sum(len(m.goals) for m in modules)
     done = sum(g["verdict"] == "proved" for m in modules for g in m.goals)
-    if any(getattr(m, "interrupted", False) for m in modules):
-        print(f"interrupted: {done} of {goals} goals that had finished are proved; no result was written")
+    if framac.stopping.is_set():
+        print(f"interrupted: {done} of {goals} goals that had finished are proved; modules cut short have no result")
         return False
-    print(f"{done} of {goals} goals proved in {sum(m.seconds for m in modules):.0f} s" + ("" if good else ": NOT PROVED"))
+    print(f"{done} of {goals} goals proved in {time.monotonic() - begin:.0f} s" + ("" if good else ": NOT PROVED"))
     return good
 
 
@@ -341,12 +349,13 @@ def arguments(argv):
     p.add_argument("--cached", action="store_true", help="use the answers in build/wp-cache")
     p.add_argument("--timeout", type=int, default=10, help="seconds a goal and prover (10)")
     p.add_argument("--jobs", type=int, default=3, help="provers at a time (3: WP starts all on each goal, and with fewer the quick one may wait)")
+    p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="modules at a time (one a core)")
     p.add_argument("--provers", default=DEFAULT_PROVERS, help=f"default: {DEFAULT_PROVERS}")
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."), help="the tree to prove")
     p.add_argument("--quiet", action="store_true", help="no progress")
     o = p.parse_args(argv)
-    if o.timeout < 1 or o.jobs < 1:
-        raise ToolError("--timeout and --jobs want a positive number")
+    if o.timeout < 1 or o.jobs < 1 or o.parallel < 1:
+        raise ToolError("--timeout, --jobs and --parallel want a positive number")
     if o.save and (o.cached or o.replay or o.function):
         raise ToolError("--save wants a whole run from scratch: not with --cached, --replay or -F")
     o.provers = o.provers.split(",")
@@ -375,19 +384,23 @@ def main():
     env = framac.environment(tree.root)
     names = choose_modules(tree, options)
     tools = framac.tool_versions(env, options.provers)
-    modules = []
     absent = [] if options.module or options.function else [m for m in tree.modules if m not in names]
-    for name in names:
+
+    def work(name):
         module = prove_module(tree, name, options, env, tools)
-        modules.append(module)
-        if getattr(module, "interrupted", False):
-            report(modules)
-            return 130
+        if not options.function and not options.replay and not module.interrupted:
+            write_result(tree, module, options, tools)
+        return module
+
+    begin = time.monotonic()
+    modules = framac.each_module(names, work, options.parallel, lambda name: session_size(tree, name))
+    if framac.stopping.is_set():
+        report(modules, begin)
+        return 130
+    for module in modules:
         if options.function and not module.wanted and not module.errors:
             raise ToolError(f"{options.function} is {module.status_of(options.function)}: nothing to prove")
-        if not options.function and not options.replay:
-            write_result(tree, module, options, tools)
-    good = report(modules)
+    good = report(modules, begin)
     for m in absent:
         print(f"fails: module {m} is in modules.json but not in src/")
         good = False

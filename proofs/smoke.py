@@ -57,52 +57,52 @@ def instrument(text):
     return text
 
 
-# Every kind of goal but the smoke tests, which have no name of their own to select them by.
-SMOKE_ONLY = ",".join("-" + kind for kind in (
-    "@ensures", "@assert", "@check", "@invariant", "@assigns", "@requires", "@variant", "@terminates", "@exits", "@lemma", "rte"))
+# Kinds of goals that are neither smoke tests nor claims. WP takes the claims for assertions, and smoke tests have no name to
+# select them by: so assertions are left out by their labels.
+OTHERS = ["@ensures", "@invariant", "@assigns", "@requires", "@variant", "@terminates", "@exits", "@lemma", "rte"]
+LABEL = re.compile(r"\bassert\s+(\w+)\s*:")
 
 
-def run_wp(tree, module, env, options, extra, label):
+def instrumented(tree, name):
+    """A copy of the tree with the module's functions instrumented."""
+    copy = copy_tree(tree, "smoke", name)
+    for rel in copy.module_files(name):
+        if rel.endswith((".c", ".h")):
+            text = instrument(copy.read(rel))
+            with open(os.path.join(copy.root, rel), "w", encoding="utf-8") as f:
+                f.write(text)
+    return copy
+
+
+def run_wp(tree, module, env, options):
     temp, _ = prove.cache_dirs(tree, options, module.name)
+    labels = {label for rel in module.files for label in LABEL.findall(module.tree.read(rel))}
     try:
-        args = [*prove.wp_args(options, temp, provers=SEEKERS), "-wp-smoke-timeout", str(options.timeout), *extra]
+        args = [*prove.wp_args(options, temp, provers=SEEKERS), "-wp-smoke-tests", "-wp-smoke-timeout", str(options.timeout),
+                "-wp-prop=" + ",".join("-" + name for name in [*OTHERS, *sorted(labels)])]
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
-        progress = framac.Progress(f"{module.name} {label}", options.quiet)
+        progress = framac.Progress(f"{module.name} smoke", options.quiet)
         return framac.frama_c(module.tree, module.unit, args, env, progress,
-                              log_name=tree.build("prove", f"{module.name}-{label}.log"))
+                              log_name=tree.build("prove", f"{module.name}-smoke.log"))
     finally:
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def smoke_tests(tree, name, env, options):
-    """WP's own smoke tests. Returns (tests run, findings)."""
-    module = prove.Module(tree, name)
-    module.find_functions(env)
-    run = run_wp(tree, module, env, options, ["-wp-smoke-tests", f"-wp-prop={SMOKE_ONLY}"], "smoke")
-    findings = list(module.errors)
+def dead_tests(tree, module, run):
+    """Findings of WP's own smoke tests."""
+    findings = []
     for test, passed in sorted(run.smoke.items()):
         if not passed:
             f = framac.goal_function(test, set(module.functions) | set(run.functions)) or "?"
             if f not in tree.dead_code:
                 findings.append(f"{run.smoke_at.get(test, '?')}: {f}: WP proves falsehood: {re.sub(r'^typed_', '', test)}")
-    return len(run.smoke), findings
+    return findings
 
 
-def reachable_returns(tree, name, env, options):
-    """A claim of falsehood before each return. Returns (claims run, findings)."""
-    copy = copy_tree(tree, "smoke")
-    for rel in copy.module_files(name):
-        if rel.endswith((".c", ".h")):
-            with open(os.path.join(copy.root, rel), encoding="utf-8") as f:
-                text = f.read()
-            with open(os.path.join(copy.root, rel), "w", encoding="utf-8") as f:
-                f.write(instrument(text))
-    module = prove.Module(copy, name)
-    module.find_functions(env)
-    options.cached = False
-    run = run_wp(tree, module, env, options, [f"-wp-prop={REACH}"], "returns")
-    findings, seen = list(module.errors), {}
+def dead_returns(tree, module, run):
+    """(claims of falsehood that were tried, findings)."""
+    findings, seen = [], {}
     for p in run.properties:
         if REACH in p["names"] and p.get("fct") in module.functions:
             seen[p["fct"]] = seen.get(p["fct"], 0) + 1
@@ -113,6 +113,17 @@ def reachable_returns(tree, name, env, options):
         if f not in seen and f not in tree.dead_code and f in module.source:  # a ghost function is only in a comment
             findings.append(f"{at}: {f}: has no return that could be tested")
     return sum(seen.values()), findings
+
+
+def smoke_module(tree, name, env, options):
+    """One run of an instrumented module: what was tried, and what proves that must not."""
+    module = prove.Module(instrumented(tree, name), name)
+    module.find_functions(env)
+    run = run_wp(tree, module, env, options)
+    claims, unreachable = dead_returns(tree, module, run)
+    findings = [*module.errors, *dead_tests(tree, module, run), *unreachable]
+    print(f"{name}: {len(run.smoke)} smoke tests, {claims} returns, {len(findings)} findings", flush=True)
+    return {"module": name, "smoke_tests": len(run.smoke), "returns": claims}, findings
 
 
 class Negative(prove.Module):
@@ -176,7 +187,7 @@ def arguments(argv):
     p.add_argument("--quiet", action="store_true", help="no progress")
     o = p.parse_args(argv)
     o.provers = o.provers.split(",")
-    o.replay, o.cached, o.function = False, True, None
+    o.replay, o.cached, o.function = False, False, None
     return o
 
 
@@ -186,14 +197,12 @@ def main():
     env = framac.environment(tree.root)
     framac.tool_versions(env, options.provers)
     names = prove.choose_modules(tree, options)
-    begin, findings, counts = time.monotonic(), [], []
-    for name in names:
-        options.cached = True
-        tests, found = smoke_tests(tree, name, env, options)
-        claims, unreachable = reachable_returns(tree, name, env, options)
-        findings += found + unreachable
-        counts.append({"module": name, "smoke_tests": tests, "returns": claims})
-        print(f"{name}: {tests} smoke tests, {claims} returns, {len(found) + len(unreachable)} findings", flush=True)
+    begin, sources = time.monotonic(), tree.proof_hash()
+    answers = framac.each_module(names, lambda name: smoke_module(tree, name, env, options), os.cpu_count() or 1,
+                                 lambda name: prove.session_size(tree, name))
+    if framac.stopping.is_set():
+        raise KeyboardInterrupt
+    counts, findings = [count for count, _ in answers], [f for _, found in answers for f in found]
     negatives = [] if options.module else tree.listing("proofs/negatives", ".c")
     options.cached = True
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -213,7 +222,7 @@ def main():
     os.makedirs(tree.build("results"), exist_ok=True)
     if not options.module:
         with open(tree.build("results", "smoke.json"), "w", encoding="utf-8") as f:
-            json.dump({"sources": tree.proof_hash(), "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
+            json.dump({"sources": sources, "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
                        "findings": findings}, f, indent=1)
             f.write("\n")
     print(f"smoke: {len(findings)} findings in {time.monotonic() - begin:.0f} s")

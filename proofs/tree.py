@@ -4,6 +4,7 @@ modules.json says which modules are proved and what is trusted; everything else 
 """
 # SPDX-License-Identifier: Apache-2.0
 
+import functools
 import hashlib
 import json
 import os
@@ -19,9 +20,10 @@ class ToolError(Exception):
 
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "do", "else", "defined"}
 TRUST_ID = re.compile(r"\bT-\d\d\b")
-# Beside the sources and the specification, what a proof depends on.
+# Beside the sources and the specification, what a proof depends on; of the first, a module on its part.
 PROOF_FILES = ["proofs/modules.json", "proofs/toolchain/why3/division.mlw"]
-TOP_KEYS = {"modules", "trusted_files", "trusted_functions", "not_yet", "allowed_warnings", "hypotheses", "dead_code"}
+FUNCTION_KEYS = {"trusted_functions", "not_yet", "hypotheses", "dead_code"}
+TOP_KEYS = {"modules", "trusted_files", "allowed_warnings"} | FUNCTION_KEYS
 
 
 def blank_comments(text):
@@ -161,6 +163,7 @@ class Tree:
         os.replace(part, out)
         return os.path.relpath(out, self.root)
 
+    @functools.cache
     def source_functions(self, module):
         """{name: "file:line"} of the functions that the module's C files define."""
         out = {}
@@ -194,13 +197,22 @@ class Tree:
                         break
         return sorted(f for f in seen if f.startswith(("src/", "spec/")))
 
-    def module_hash(self, module):
-        """sha256 over every file the module's proof reads."""
-        files = self.closure(self.unit(module)) + self.module_files(module) + PROOF_FILES
-        return self.hash_files(sorted(set(files)))
+    def module_config(self, module):
+        """What modules.json says of a module: all of it but other modules and their functions."""
+        others = {f for m in self.modules if m != module for f in self.source_functions(m)} - set(self.source_functions(module))
+        part = {k: v for k, v in self.config.items() if k != "modules"} | {"module": self.modules[module]}
+        for key in FUNCTION_KEYS & set(part):
+            part[key] = {f: v for f, v in part[key].items() if f not in others}
+        return json.dumps(part, sort_keys=True)
 
-    def hash_files(self, files):
-        h = hashlib.sha256()
+    @functools.cache
+    def module_hash(self, module):
+        """sha256 over everything that the module's proof reads, as it is when this is first asked."""
+        files = self.closure(self.unit(module)) + self.module_files(module) + PROOF_FILES[1:]
+        return self.hash_files(sorted(set(files)), self.module_config(module))
+
+    def hash_files(self, files, also=""):
+        h = hashlib.sha256(also.encode())
         for rel in files:
             with open(os.path.join(self.root, rel), "rb") as f:
                 data = f.read()

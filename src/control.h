@@ -10,7 +10,7 @@
  *
  * A thread that has not got the span knows nothing of its word but that it is a legal one.
  *
- * Up: ownership. Down: atomic.
+ * Up: ownership. Down: ticket, atomic.
  * Invariant: CtlLegal (spec/protocol.acsl). Claims: C8 C9.
  */
 #ifndef VERISPAN_CONTROL_H
@@ -18,6 +18,7 @@
 
 #include "atomic.h"
 #include "spanctl.h"
+#include "ticket.h"
 
 #ifdef __FRAMAC__
 
@@ -58,6 +59,7 @@ void control_store_seq(uint64_t *ctl, uint64_t word) /*@ ghost (enum control_tra
 /*@ requires valid: \valid(ctl);
     requires guarantee: CtlStep(t, g, expected, desired);
     requires heap: CtlHeapOf(t, g);
+    requires ticket: t == T3 ==> g_tickets == 1;
     terminates \true;
     assigns *ctl, g_others;
     ensures won: \result ==> *ctl == desired && (!CtlAnyone(t) ==> CtlRely(g, \old(*ctl), expected));

@@ -309,5 +309,5 @@ void cycle_end_mark(struct vs_heap *h, uint64_t allowance) {
   vs_store_relaxed_u64(&h->swept_pages, 0);
   vs_store_relaxed_u64(&h->allocated_pages, 0);
   vs_store_relaxed_u64(&h->sweep_cursor, 0);
-  vs_store_release_u64(&h->tickets, 0);
+  sweep_turn(&h->tickets);
 }

@@ -254,6 +254,7 @@ static inline void ownership_give_large(struct mspan *s, uint32_t owner) {
 
 /* T3: takes an unswept span to sweep it. False if another thread has. The holder of a ticket. */
 /*@ requires valid: \valid(&s->ctl);
+    requires ticket: g_tickets == 1;
     requires heap: sweepgen % 2 == 0 && VS_OWNER_HEAP <= owner < VS_OWNER_LARGE;
     assigns s->ctl, g_others;
     ensures mine: \result ==> IsBeingSwept(sweepgen, s->ctl) && CtlOwner(s->ctl) == owner;

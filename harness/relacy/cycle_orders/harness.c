@@ -20,6 +20,7 @@
 #include "mcache.h"
 #include "orders.h"
 #include "orders_pthread.h"
+#include "../../no_address_space.h"
 
 enum { SLOTS = 3, SPANS = 4, N_MCACHES = 3 };
 #define GHOST __attribute__((no_sanitize_thread))
@@ -59,13 +60,6 @@ static int metadata_used;
 void *os_metadata(size_t size) {
   if (size == sizeof page_block) return &page_block;
   return size == sizeof *mcaches && metadata_used < N_MCACHES ? &mcaches[metadata_used++] : NULL;
-}
-uintptr_t os_hint(void) { return 0; }
-uintptr_t os_reserve(uintptr_t hint, size_t size, size_t align) {
-  (void)hint;
-  (void)size;
-  (void)align;
-  return 0;
 }
 static _Noreturn void unexpected(void) {
   orders_fail("unexpected-call");

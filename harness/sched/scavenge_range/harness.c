@@ -19,6 +19,7 @@
 #include "scavenge.h"
 #include "sched.h"
 #include "sched_pthread.h"
+#include "../../no_address_space.h"
 
 #ifndef PAGES
 #define PAGES 4 /* of the heap */
@@ -49,13 +50,6 @@ static bool away; /* a range is on its way back */
 static uint64_t page_number(uintptr_t addr) { return addr / VS_PAGE_SIZE - FIRST; }
 
 void *os_metadata(size_t size) { return size == sizeof page_block ? &page_block : NULL; }
-uintptr_t os_hint(void) { return 0; }
-uintptr_t os_reserve(uintptr_t hint, size_t size, size_t align) {
-  (void)hint;
-  (void)size;
-  (void)align;
-  return 0;
-}
 static _Noreturn void unexpected(const char *name) {
   sched_fail("unexpected: %s", name);
   abort();
