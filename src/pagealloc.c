@@ -1047,15 +1047,17 @@ static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *cl
   /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
         m != first / 32768 || k != first / 512 % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
         (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
-  /*@ assert mine: \forall integer q; 0 <= q < 512 ==> q / 64 != first % 512 / 64 ==>
+  /*@ assert mine: \forall integer q; 0 <= q < 512 ==>
+        q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
         (ChunkFree{Pre}(first / 32768, first / 512 % 64, q) <==> ChunkFree(first / 32768, first / 512 % 64, q)); */
-  /*@ assert bits: \forall integer q; 0 <= q < 512 ==> q / 64 != first % 512 / 64 ==>
+  /*@ assert bits: \forall integer q; 0 <= q < 512 ==>
+        q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
         (ChunkDirty{Pre}(first / 32768, first / 512 % 64, q) <==> ChunkDirty(first / 32768, first / 512 % 64, q)); */
   /*@ assert rest_free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        32768 * m + 512 * k + q < first || first + 64 <= 32768 * m + 512 * k + q ==>
+        m != first / 32768 || k != first / 512 % 64 || q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
         (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
   /*@ assert rest_dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        32768 * m + 512 * k + q < first || first + 64 <= 32768 * m + 512 * k + q ==>
+        m != first / 32768 || k != first / 512 % 64 || q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
         (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
   //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
   //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
@@ -1064,13 +1066,31 @@ static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *cl
         (PageFree{Pre}(first + k) <==> ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   /*@ assert dirty: \forall integer k; 0 <= k < 64 ==> (PageDirty{Pre}(first + k) <==>
         ChunkDirty{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  /*@ assert taken: \forall integer k; 0 <= k < 64 ==>
+        (Bit(taken, k) <==> Bit(pages, k) && ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   return taken;
 }
 
 uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
   uint64_t taken = pagealloc_take_bits(first, pages, clean);
+  //@ assert chunk: first / 512 / 64 == first / 32768;
+  /*@ assert last: (first + 63) / 32768 == first / 32768 && (first + 63) / 262144 == first / 262144 &&
+        (first + 63) / 2097152 == first / 2097152; */
+  //@ ghost Bits: ;
   pagealloc_sum4(first / VS_CHUNK_PAGES);
-  pagealloc_update(first, first);
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert level3: Level3Same{Bits,Here};
+  //@ assert levels: BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  //@ assert clean: *clean == \at(*clean, Bits);
+  //@ assert same: FreeSame{Bits,Here}(0, 34359738368) && DirtySame{Bits,Here}(0, 34359738368);
+  //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+  //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+  //@ assert fewer: \forall integer p; 0 <= p < 34359738368 ==> PageFree(p) ==> PageFree{Pre}(p);
+  //@ assert lists: SearchInv && EndInv && ListInv;
+  //@ ghost Summed: ;
+  pagealloc_update(first, first + 63);
+  //@ assert clean: *clean == \at(*clean, Summed);
+  //@ assert same: FreeSame{Summed,Here}(0, 34359738368) && DirtySame{Summed,Here}(0, 34359738368);
   return taken;
 }
 
