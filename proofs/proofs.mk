@@ -11,8 +11,8 @@ prove: ## prove with WP from scratch; M=module, F=function for a part
 replay: ## the same from the stored sessions, without running a prover
 	python3 proofs/prove.py --replay $(PROOF_PART)
 
-smoke: ## contradictory contracts, and negatives that must fail; M=module for a part
-	python3 proofs/smoke.py $(if $(M),-M $(M))
+smoke: ## contradictory contracts, and negatives that must fail; M=module for a part, RECORDED=1 for what changed
+	python3 proofs/smoke.py $(if $(RECORDED),--recorded) $(if $(M),-M $(M))
 
 mutate: ## mutants that the proofs must notice; M=module, F=function for a part, RECORDED=1 for those that changed
 	python3 proofs/mutate.py $(if $(RECORDED),--recorded) $(PROOF_PART)
