@@ -1029,6 +1029,7 @@ static uint32_t pagealloc_group(uint64_t first) { return (uint32_t)(first % VS_C
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
     ensures level3: Level3Same{Pre,Here};
+    ensures fewer: \forall integer p; 0 <= p < 34359738368 ==> PageFree(p) ==> PageFree{Pre}(p);
 */
 static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *clean) {
   uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
@@ -1068,6 +1069,10 @@ static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *cl
         ChunkDirty{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   /*@ assert taken: \forall integer k; 0 <= k < 64 ==>
         (Bit(taken, k) <==> Bit(pages, k) && ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  /*@ assert mine_fewer: \forall integer q; 0 <= q < 512 ==>
+        ChunkFree(first / 32768, first / 512 % 64, q) ==> ChunkFree{Pre}(first / 32768, first / 512 % 64, q); */
+  /*@ assert fewer: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
+        ChunkFree(m, k, q) ==> ChunkFree{Pre}(m, k, q); */
   return taken;
 }
 
@@ -1087,6 +1092,8 @@ uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
   //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
   //@ assert fewer: \forall integer p; 0 <= p < 34359738368 ==> PageFree(p) ==> PageFree{Pre}(p);
   //@ assert lists: SearchInv && EndInv && ListInv;
+  /*@ assert tree: Level3But(first, first + 63) && Level2But(first, first + 63) && Level1But(first, first + 63) &&
+        Level0But(first, first + 63); */
   //@ ghost Summed: ;
   pagealloc_update(first, first + 63);
   //@ assert clean: *clean == \at(*clean, Summed);

@@ -303,6 +303,7 @@ uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, 
   //@ assert kept: c->free[w] == left && *clean == zeros;
   /*@ assert now: \forall integer k; 0 <= k < 64 ==> (MapBit(&c->free[0], 64 * w + k) <==> Bit(left, k)) &&
         (MapBit(&c->dirty[0], 64 * w + k) <==> Bit(dirty, k)); */
+  //@ assert fewer: \forall integer k; 0 <= k < 64 ==> Bit(left, k) ==> Bit(\at(c->free[w], Pre), k);
   return taken;
 }
 

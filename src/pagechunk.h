@@ -155,6 +155,7 @@ uint32_t pagechunk_take(struct page_chunk *c, uint32_t first, uint32_t npages);
       (MapBit(&c->dirty[0], 64 * w + k) <==> MapBit{Pre}(&c->dirty[0], 64 * w + k) || Bit(\result, k));
     ensures frame: \forall integer i; 0 <= i < 512 ==> i / 64 != w ==>
       MapSame{Pre,Here}(&c->free[0], i) && MapSame{Pre,Here}(&c->dirty[0], i);
+    ensures fewer: \forall integer i; 0 <= i < 512 ==> MapBit(&c->free[0], i) ==> MapBit{Pre}(&c->free[0], i);
 */
 uint64_t pagechunk_take_group(struct page_chunk *c, uint32_t w, uint64_t pages, uint64_t *clean);
 
