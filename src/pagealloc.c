@@ -1032,9 +1032,15 @@ static uint32_t pagealloc_group(uint64_t first) { return (uint32_t)(first % VS_C
     ensures fewer: \forall integer p; 0 <= p < 34359738368 ==> PageFree(p) ==> PageFree{Pre}(p);
 */
 static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *clean) {
-  uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
-  //@ assert parts: first == 32768 * (first / 32768) + 512 * (first / 512 % 64) + 64 * (first % 512 / 64);
   //@ assert ranges: 0 <= first / 32768 < 1048576 && 0 <= first / 512 % 64 < 64 && 0 <= first % 512 / 64 < 8;
+  //@ assert from: PageAt(first, first / 32768, first / 512 % 64, 64 * (first % 512 / 64));
+  //@ assert to: PageAt(first + 64, first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + 64);
+  uint64_t taken = pagechunk_take_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
+  /*@ assert taken: \forall integer k; 0 <= k < 64 ==>
+        (Bit(taken, k) <==> Bit(pages, k) && ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  /*@ assert before: \forall integer k; 0 <= k < 64 ==>
+        (PageFree{Pre}(first + k) <==> ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  //@ assert all: \forall integer k; 0 <= k < 64 ==> (Bit(taken, k) <==> Bit(pages, k) && PageFree{Pre}(first + k));
   /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         m != first / 32768 ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
@@ -1042,33 +1048,16 @@ static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *cl
   /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != first / 512 % 64 ==>
         vs_pages.block[first / 32768]->chunk[k].free[w] == \at(vs_pages.block[first / 32768]->chunk[k].free[w], Pre) &&
         vs_pages.block[first / 32768]->chunk[k].dirty[w] == \at(vs_pages.block[first / 32768]->chunk[k].dirty[w], Pre); */
-  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
-        m != first / 32768 || k != first / 512 % 64 ==> ChunkSame{Pre,Here}(m, k); */
   //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != first / 32768 || k != first / 512 % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
-  /*@ assert mine: \forall integer q; 0 <= q < 512 ==>
-        q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
-        (ChunkFree{Pre}(first / 32768, first / 512 % 64, q) <==> ChunkFree(first / 32768, first / 512 % 64, q)); */
-  /*@ assert bits: \forall integer q; 0 <= q < 512 ==>
-        q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
-        (ChunkDirty{Pre}(first / 32768, first / 512 % 64, q) <==> ChunkDirty(first / 32768, first / 512 % 64, q)); */
-  /*@ assert rest_free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != first / 32768 || k != first / 512 % 64 || q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
-        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
-  /*@ assert rest_dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != first / 32768 || k != first / 512 % 64 || q < 64 * (first % 512 / 64) || 64 * (first % 512 / 64) + 64 <= q ==>
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert other: ChunksBut{Pre,Here}(first / 32768, first / 512 % 64);
+  //@ assert mine: FreeBut{Pre,Here}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64), 64 * (first % 512 / 64) + 64);
+  //@ assert bits: DirtyBut{Pre,Here}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64), 64 * (first % 512 / 64) + 64);
   //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
   //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
   /*@ assert pages: \forall integer k; 0 <= k < 64 ==>
-        (PageFree(first + k) <==> ChunkFree(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)) &&
-        (PageFree{Pre}(first + k) <==> ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+        (PageFree(first + k) <==> ChunkFree(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   /*@ assert dirty: \forall integer k; 0 <= k < 64 ==> (PageDirty{Pre}(first + k) <==>
         ChunkDirty{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
-  /*@ assert taken: \forall integer k; 0 <= k < 64 ==>
-        (Bit(taken, k) <==> Bit(pages, k) && ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   /*@ assert mine_fewer: \forall integer q; 0 <= q < 512 ==>
         ChunkFree(first / 32768, first / 512 % 64, q) ==> ChunkFree{Pre}(first / 32768, first / 512 % 64, q); */
   /*@ assert fewer: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
@@ -1101,12 +1090,75 @@ uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean) {
   return taken;
 }
 
-void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
+/* pagealloc_put_group, but for the summaries and the search. */
+/*@ requires bound: first < 34359738368 && first % 64 == 0;
+    requires inv: BlocksInv && Level4Inv;
+    requires block: HasBlock(first / 32768);
+    requires used: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> !PageFree(first + k);
+    requires clean: \forall integer k; 0 <= k < 64 ==> Bit(clean, k) ==> Bit(pages, k);
+    terminates \true;
+    assigns vs_pages.block[first / 32768]->chunk[first / 512 % 64].free[0 .. 7],
+      vs_pages.block[first / 32768]->chunk[first / 512 % 64].dirty[0 .. 7];
+    ensures inv: Level4But(first / 32768, first / 512 % 64);
+    ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) || Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (PageDirty(first + k) <==> PageDirty{Pre}(first + k) && !Bit(clean, k));
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+    ensures level3: Level3Same{Pre,Here};
+*/
+static void pagealloc_put_bits(uint64_t first, uint64_t pages, uint64_t clean) {
+  //@ assert ranges: 0 <= first / 32768 < 1048576 && 0 <= first / 512 % 64 < 64 && 0 <= first % 512 / 64 < 8;
+  //@ assert from: PageAt(first, first / 32768, first / 512 % 64, 64 * (first % 512 / 64));
+  //@ assert to: PageAt(first + 64, first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + 64);
   pagechunk_put_group(pagealloc_chunk(first), pagealloc_group(first), pages, clean);
-  vs_pages.search = pagealloc_min(vs_pages.search, first);
-  if (pages != clean) pagealloc_mark_idle(first / VS_CHUNK_PAGES);
+  /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        m != first / 32768 ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != first / 512 % 64 ==>
+        vs_pages.block[first / 32768]->chunk[k].free[w] == \at(vs_pages.block[first / 32768]->chunk[k].free[w], Pre) &&
+        vs_pages.block[first / 32768]->chunk[k].dirty[w] == \at(vs_pages.block[first / 32768]->chunk[k].dirty[w], Pre); */
+  //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  //@ assert other: ChunksBut{Pre,Here}(first / 32768, first / 512 % 64);
+  //@ assert mine: FreeBut{Pre,Here}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64), 64 * (first % 512 / 64) + 64);
+  //@ assert bits: DirtyBut{Pre,Here}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64), 64 * (first % 512 / 64) + 64);
+  //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+  //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+  /*@ assert pages: \forall integer k; 0 <= k < 64 ==>
+        (PageFree(first + k) <==> ChunkFree(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)) &&
+        (PageFree{Pre}(first + k) <==> ChunkFree{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  /*@ assert dirty: \forall integer k; 0 <= k < 64 ==>
+        (PageDirty(first + k) <==> ChunkDirty(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)) &&
+        (PageDirty{Pre}(first + k) <==> ChunkDirty{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+}
+
+void pagealloc_put_group(uint64_t first, uint64_t pages, uint64_t clean) {
+  pagealloc_put_bits(first, pages, clean);
+  //@ assert chunk: first / 512 / 64 == first / 32768;
+  /*@ assert last: (first + 63) / 32768 == first / 32768 && (first + 63) / 262144 == first / 262144 &&
+        (first + 63) / 2097152 == first / 2097152; */
+  //@ assert end: first + 64 <= vs_pages.end0 * 2097152;
+  //@ ghost Bits: ;
   pagealloc_sum4(first / VS_CHUNK_PAGES);
-  pagealloc_update(first, first);
+  //@ ghost Sum: ;
+  vs_pages.search = pagealloc_min(vs_pages.search, first);
+  //@ assert search: ChunksSame{Sum,Here} && Level4Same{Sum,Here};
+  //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here} && UpperSame{Pre,Here};
+  //@ assert level3: Level3Same{Bits,Here};
+  //@ assert levels: BlocksInv && Level4Inv && Level3Same{Pre,Here};
+  //@ assert same: FreeSame{Bits,Here}(0, 34359738368) && DirtySame{Bits,Here}(0, 34359738368);
+  //@ assert below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+  //@ assert above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
+  //@ assert lists: SearchInv && EndInv && ListInv;
+  /*@ assert tree: Level3But(first, first + 63) && Level2But(first, first + 63) && Level1But(first, first + 63) &&
+        Level0But(first, first + 63); */
+  //@ ghost Summed: ;
+  pagealloc_update(first, first + 63);
+  //@ assert same: FreeSame{Summed,Here}(0, 34359738368) && DirtySame{Summed,Here}(0, 34359738368);
+  //@ ghost Updated: ;
+  if (pages != clean) pagealloc_mark_range(first, first);
+  //@ assert same: FreeSame{Updated,Here}(0, 34359738368) && DirtySame{Updated,Here}(0, 34359738368);
 }
 
 /* ---- pages to give back ---- */

@@ -228,6 +228,9 @@ uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean);
       vs_pages.level2[first / 32768], vs_pages.level1[first / 262144], vs_pages.level0[first / 2097152], vs_pages.search;
     ensures inv: PagesInv;
     ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) || Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (PageDirty(first + k) <==> PageDirty{Pre}(first + k) && !Bit(clean, k));
+    ensures idle: pages != clean ==> BlockIdle(first / 32768, first / 512 % 64);
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
 */
