@@ -235,8 +235,17 @@ def lines_of(stream, idle):
         yield rest.decode("utf-8", "replace")
 
 
+def new_log(tree, name):
+    """An empty file for what Frama-C says."""
+    path = tree.build("prove", f"{name}.log")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, "w", encoding="utf-8").close()
+    return path
+
+
 def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None, scripts=None):
     """Run Frama-C on a unit (path below tree.root). wp_args None: only parse it. scripts: folder of proof scripts.
+    What it says is added to the file log_name.
 
     enough(goal, run): asked for each open goal once the log has told why; true ends the run (run.stopped).
     """
@@ -307,8 +316,7 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
                 progress.close()
         run.log = "".join(lines)
         if log_name:
-            os.makedirs(os.path.dirname(log_name), exist_ok=True)
-            with open(log_name, "a" if progress and progress.total else "w", encoding="utf-8") as f:
+            with open(log_name, "a", encoding="utf-8") as f:
                 f.write(" ".join(cmd) + "\n" + run.log)
         read_log(run)
         if run.stopped:

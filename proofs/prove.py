@@ -229,7 +229,7 @@ def prove_module(tree, name, options, env, tools):
     if options.function:
         wanted = {f for f in everything if f in (options.function, f"lemma {options.function}")}
     module.wanted = wanted
-    log = tree.build("prove", f"{name}.log" if not options.function else f"{name}-{options.function}.log")
+    log = framac.new_log(tree, name if not options.function else f"{name}-{options.function}")
     if wanted:
         temp, store = cache_dirs(tree, options, name)
         scripts = script_folder(tree, name)

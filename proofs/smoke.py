@@ -89,7 +89,7 @@ def run_wp(tree, module, env, options):
             args += ["-wp-skip-fct", ",".join(module.skip)]
         progress = framac.Progress(f"{module.name} smoke", options.quiet)
         return framac.frama_c(module.tree, module.unit, args, env, progress,
-                              log_name=tree.build("prove", f"{module.name}-smoke.log"))
+                              log_name=framac.new_log(tree, f"{module.name}-smoke"))
     finally:
         shutil.rmtree(temp, ignore_errors=True)
 
@@ -154,7 +154,7 @@ def run_negative(tree, path, env, options):
         args = prove.wp_args(options, temp, timeout=options.negative_timeout)
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
-        run = framac.frama_c(tree, path, args, env, log_name=tree.build("prove", f"{module.name}.log"))
+        run = framac.frama_c(tree, path, args, env, log_name=framac.new_log(tree, module.name))
     finally:
         shutil.rmtree(temp, ignore_errors=True)
     prove.collect_goals(module, run, wanted)

@@ -405,10 +405,8 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->dirty[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].dirty[w], Pre); */
   //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
-  /*@ assert apart: \forall integer m, k; 0 <= m ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        64 * m + k < i || i < 64 * m + k; */
-  /*@ assert outside: \forall integer m, k, p; 0 <= m ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        p == 32768 * m + 512 * k ==> p + 512 <= 512 * i || 512 * i + 512 <= p; */
+  //@ assert from: PageAt(512 * i + first, i / 64, i % 64, first);
+  //@ assert to: PageAt(512 * i + first + npages, i / 64, i % 64, first + npages);
   /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         m != i / 64 ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
@@ -416,24 +414,12 @@ static void pagealloc_set_chunk(uint64_t i, uint32_t first, uint32_t npages) {
   /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != i % 64 ==>
         vs_pages.block[i / 64]->chunk[k].free[w] == \at(vs_pages.block[i / 64]->chunk[k].free[w], Pre) &&
         vs_pages.block[i / 64]->chunk[k].dirty[w] == \at(vs_pages.block[i / 64]->chunk[k].dirty[w], Pre); */
-  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
-        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
-  //@ assert level4: Level4Same{Pre,Here};
-  //@ assert blocks: BlocksSame{Pre,Here};
-  /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here};
+  //@ assert other: ChunksBut{Pre,Here}(i / 64, i % 64);
   /*@ assert bit: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->free[0], q) <==>
         (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q))); */
-  /*@ assert mine: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
-        (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q)); */
-  /*@ assert bits: \forall integer q; 0 <= q < 512 ==>
-        (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q)); */
-  /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
-        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
-  /*@ assert dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert mine: FreeBut{Pre,Here}(i / 64, i % 64, first, first + npages);
+  //@ assert bits: DirtyBut{Pre,Here}(i / 64, i % 64, 512, 512);
   //@ assert run: MapRun(&vs_pages.block[i / 64]->chunk[i % 64].free[0], first, npages);
   //@ assert start: 512 * i == 32768 * (i / 64) + 512 * (i % 64);
   //@ assert below: FreeSame{Pre,Here}(0, 512 * i + first);
@@ -706,10 +692,8 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
   //@ assert run: MapRun(&vs_pages.block[i / 64]->chunk[i % 64].free[0], first, npages);
   uint32_t dirty = pagechunk_take(c, first, npages);
   //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
-  /*@ assert apart: \forall integer m, k; 0 <= m ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        64 * m + k < i || i < 64 * m + k; */
-  /*@ assert outside: \forall integer m, k, p; 0 <= m ==> 0 <= k < 64 ==> m != i / 64 || k != i % 64 ==>
-        p == 32768 * m + 512 * k ==> p + 512 <= 512 * i || 512 * i + 512 <= p; */
+  //@ assert from: PageAt(512 * i + first, i / 64, i % 64, first);
+  //@ assert to: PageAt(512 * i + first + npages, i / 64, i % 64, first + npages);
   /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         m != i / 64 ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
@@ -717,27 +701,14 @@ static uint32_t pagealloc_take_chunk(uint64_t i, uint32_t first, uint32_t npages
   /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != i % 64 ==>
         vs_pages.block[i / 64]->chunk[k].free[w] == \at(vs_pages.block[i / 64]->chunk[k].free[w], Pre) &&
         vs_pages.block[i / 64]->chunk[k].dirty[w] == \at(vs_pages.block[i / 64]->chunk[k].dirty[w], Pre); */
-  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
-        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
-  //@ assert level4: Level4Same{Pre,Here};
-  //@ assert blocks: BlocksSame{Pre,Here};
-  /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here};
+  //@ assert other: ChunksBut{Pre,Here}(i / 64, i % 64);
   /*@ assert bit: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->free[0], q) <==>
         (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q))); */
   /*@ assert bit_dirty: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->dirty[0], q) <==>
         (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q))); */
-  /*@ assert mine: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
-        (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q)); */
-  /*@ assert bits: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
-        (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q)); */
-  /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
-        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
-  /*@ assert dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert mine: FreeBut{Pre,Here}(i / 64, i % 64, first, first + npages);
+  //@ assert bits: DirtyBut{Pre,Here}(i / 64, i % 64, first, first + npages);
   /*@ assert taken: \forall integer q; first <= q < first + npages ==>
         !ChunkFree(i / 64, i % 64, q) && ChunkDirty(i / 64, i % 64, q); */
   //@ assert start: 512 * i == 32768 * (i / 64) + 512 * (i % 64);
@@ -915,6 +886,8 @@ static uint32_t pagealloc_clean_chunk(uint64_t i, uint32_t first, uint32_t npage
   /*@ assert words: \forall integer w; 0 <= w < 8 ==>
         c->free[w] == \at(vs_pages.block[i / 64]->chunk[i % 64].free[w], Pre); */
   //@ assert index: i == 64 * (i / 64) + i % 64 && 0 <= i % 64 < 64 && 0 <= i / 64 < 1048576;
+  //@ assert from: PageAt(512 * i + first, i / 64, i % 64, first);
+  //@ assert to: PageAt(512 * i + first + npages, i / 64, i % 64, first + npages);
   /*@ assert far: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         m != i / 64 ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
@@ -922,23 +895,12 @@ static uint32_t pagealloc_clean_chunk(uint64_t i, uint32_t first, uint32_t npage
   /*@ assert near: \forall integer k, w; 0 <= k < 64 ==> 0 <= w < 8 ==> k != i % 64 ==>
         vs_pages.block[i / 64]->chunk[k].free[w] == \at(vs_pages.block[i / 64]->chunk[k].free[w], Pre) &&
         vs_pages.block[i / 64]->chunk[k].dirty[w] == \at(vs_pages.block[i / 64]->chunk[k].dirty[w], Pre); */
-  /*@ assert other: \forall integer m, k; 0 <= m < 1048576 ==> 0 <= k < 64 ==> HasBlock(m) ==>
-        m != i / 64 || k != i % 64 ==> ChunkSame{Pre,Here}(m, k); */
   //@ assert blocks: BlocksSame{Pre,Here} && Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  /*@ assert others: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 ==> (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)) &&
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
+  //@ assert other: ChunksBut{Pre,Here}(i / 64, i % 64);
   /*@ assert bit: \forall integer q; 0 <= q < 512 ==> (MapSame{Pre,Here}(&c->dirty[0], q) <==>
         (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q))); */
-  /*@ assert mine: \forall integer q; 0 <= q < 512 ==> !(first <= q < first + npages) ==>
-        (ChunkDirty{Pre}(i / 64, i % 64, q) <==> ChunkDirty(i / 64, i % 64, q)); */
-  /*@ assert bits: \forall integer q; 0 <= q < 512 ==>
-        (ChunkFree{Pre}(i / 64, i % 64, q) <==> ChunkFree(i / 64, i % 64, q)); */
-  /*@ assert dirty: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        m != i / 64 || k != i % 64 || !(first <= q < first + npages) ==>
-        (ChunkDirty{Pre}(m, k, q) <==> ChunkDirty(m, k, q)); */
-  /*@ assert free: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>
-        (ChunkFree{Pre}(m, k, q) <==> ChunkFree(m, k, q)); */
+  //@ assert mine: DirtyBut{Pre,Here}(i / 64, i % 64, first, first + npages);
+  //@ assert bits: FreeBut{Pre,Here}(i / 64, i % 64, 512, 512);
   //@ assert clean: \forall integer q; first <= q < first + npages ==> !ChunkDirty(i / 64, i % 64, q);
   //@ assert start: 512 * i == 32768 * (i / 64) + 512 * (i % 64);
   /*@ assert pages: \forall integer p; 512 * i <= p < 512 * i + 512 ==>
