@@ -5,15 +5,14 @@ proofs/mutants/<name>.patch is a unified diff against the tree, preceded by
     # <what it breaks>
     # Functions: <function> [<function>...]      whose proof must notice
 Each is applied to a copy of src/ and spec/ and the proof of its functions is run until a goal stays open: killed.
-proofs/sessions/mutants.json records the kills of a whole run (--save), each with a hash of all that it depends on. With
---recorded, as in `make certify`, a kill on record for the same hash stands, but one of each module is judged again.
+proofs/sessions/mutants.json records the kills (--save), each with a digest of all that it depends on. With --recorded, as in
+`make certify`, a kill on record for the same digest stands, but one of each module is judged again.
 Exit status 0: all killed; 1: one survived, does not apply, does not compile, or its function is not proved unchanged; 2: usage.
 """
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
 import concurrent.futures
-import hashlib
 import json
 import os
 import random
@@ -26,10 +25,10 @@ import time
 import evidence
 import framac
 import prove
+import record
 from tree import Tree, ToolError, copy_tree, main_guard
 
 HEADER = re.compile(r"\A(?:# SPDX-License-Identifier: \S+\n)?# (?P<what>[^\n]+)\n(?:#[^\n]*\n)*?# Functions: (?P<functions>[^\n]+)\n")
-RECORD = "proofs/sessions/mutants.json"
 
 
 class Mutant:
@@ -133,33 +132,24 @@ def judge(tree, mutant, env, options):
     return "survived", "every goal of " + ", ".join(mutant.functions) + " proves"
 
 
-def depends_on(tree, mutant, tools, options):
-    """sha256 over what decides a mutant's verdict: the patch, what its modules' proofs read, provers and time."""
-    modules = sorted({module_of(tree, f) for f in mutant.functions} - {None})
-    parts = [tree.read(mutant.rel), *(tree.module_hash(m) for m in modules), json.dumps(tools, sort_keys=True),
-             str(options.timeout)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def digests(tree, mutants, tools, options):
+    """{mutant's name: digest of the patch, what its modules' proofs read, provers and time}."""
+    def depends_on(mutant):
+        modules = sorted({module_of(tree, f) for f in mutant.functions} - {None})
+        return record.digest(tree.read(mutant.rel), *(tree.module_hash(m) for m in modules), json.dumps(tools, sort_keys=True),
+                             str(options.timeout))
+
+    return {m.name: depends_on(m) for m in mutants}
 
 
-def on_record(tree, mutants, tools, options):
-    """{mutant's name: goal} of the kills that stand without a run: those of the same hash, but for one of each module."""
-    if not tree.exists(RECORD):
-        return {}
-    record = json.loads(tree.read(RECORD))
-    standing = [m for m in mutants if record.get(m.name, {}).get("depends_on") == depends_on(tree, m, tools, options)]
+def on_record(tree, mutants, standing):
+    """The kills that stand without a run: all on record, but for one of each module."""
     by_module = {}
-    for m in standing:
-        by_module.setdefault(module_of(tree, m.functions[0]), []).append(m)
-    again = {random.choice(of_module).name for of_module in by_module.values()}
-    return {m.name: record[m.name]["goal"] for m in standing if m.name not in again}
-
-
-def save_record(tree, mutants, rows, tools, options):
-    goals = {r["mutant"]: r["detail"] for r in rows}
-    record = {m.name: {"goal": goals[m.name], "depends_on": depends_on(tree, m, tools, options)} for m in mutants}
-    with open(os.path.join(tree.root, RECORD), "w", encoding="utf-8") as f:
-        json.dump(record, f, indent=0, sort_keys=True)
-        f.write("\n")
+    for m in mutants:
+        if m.name in standing:
+            by_module.setdefault(module_of(tree, m.functions[0]), []).append(m.name)
+    again = {random.choice(names) for names in by_module.values()}
+    return {name: goal for name, goal in standing.items() if name not in again}
 
 
 def row(tree, mutant, env, options, recorded):
@@ -182,14 +172,14 @@ def arguments(argv):
     p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
     p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
-    p.add_argument("--recorded", action="store_true", help=f"let kills stand that {RECORD} has of the same sources")
+    p.add_argument("--recorded", action="store_true", help="let kills on record of the same sources stand")
     p.add_argument("--save", action="store_true", help="store the record when all are killed")
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     o = p.parse_args(argv)
     o.provers = o.provers.split(",")
     o.replay, o.cached = False, True
-    if o.save and (o.recorded or o.module or o.function):
-        raise ToolError("--save wants a whole run: not with --recorded, -M or -F")
+    if o.save and (o.module or o.function):
+        raise ToolError("--save wants all mutants: not with -M or -F")
     return o
 
 
@@ -210,7 +200,8 @@ def main():
     for module in sorted({module_of(tree, f) for m in mutants for f in m.functions} - {None}):
         baseline(tree, module)
     sources = tree.proof_hash()
-    recorded = on_record(tree, mutants, tools, options) if options.recorded else {}
+    kills, depends_on = record.Record(tree, "mutants"), digests(tree, mutants, tools, options)
+    recorded = on_record(tree, mutants, kills.standing(depends_on)) if options.recorded else {}
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         try:
@@ -225,7 +216,7 @@ def main():
             json.dump({"sources": sources, "mutants": rows}, f, indent=1)
             f.write("\n")
     if options.save and not bad:
-        save_record(tree, mutants, rows, tools, options)
+        kills.save(depends_on, {r["mutant"]: r["detail"] for r in rows})
     print(f"mutate: {len(rows) - len(bad)} of {len(rows)} killed, {len(recorded)} of them on record, in {time.monotonic() - begin:.0f} s")
     for r in bad:
         print(f"mutate: {r['mutant']}: {r['verdict'].upper()}: {r['detail']}")

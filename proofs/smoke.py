@@ -7,15 +7,14 @@ Four ways to notice that a proof says nothing:
   callee whose ensures cannot hold;
 - proofs/negatives/must_fail_*.c: claims that are wrong, each of which must stay open at the place it names;
 - what Alt-Ergo is told of division, proofs/toolchain/why3/division.mlw, must follow for the other provers.
-proofs/sessions/smoke.json records the modules in which a whole run (--save) found nothing, each with a hash of all that it
-depends on. With --recorded, as in `make certify`, the first two stand for a module of the same hash, but one is tried again.
+proofs/sessions/smoke.json records the modules in which nothing was found (--save), each with a digest of all that it depends
+on. With --recorded, as in `make certify`, the first two stand for a module of the same digest, but one is tried again.
 Exit status 0: all as it should be; 1: something proves that must not; 2: usage or tool error.
 """
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
 import concurrent.futures
-import hashlib
 import json
 import os
 import random
@@ -27,6 +26,7 @@ import time
 
 import framac
 import prove
+import record
 from tree import Tree, ToolError, bodies_in, blank_comments, blank_directives, copy_tree, main_guard
 
 # Who looks for falsehood: the one that proves most goals here, as every prover has to give up on each claim.
@@ -35,7 +35,6 @@ SEEKERS = ["alt-ergo"]
 REACH = "vs_reach"
 CLAIM = f"/*@ check {REACH}: \\false; */"
 DIVISION = "proofs/toolchain/why3/division.mlw"
-RECORD = "proofs/sessions/smoke.json"
 EXPECT = re.compile(r"^\s*\*?\s*Expect: (\w+) (.+?)\s*$", re.M)
 
 
@@ -181,25 +180,16 @@ def division_lemmas(tree, env):
     return len(lemmas), [f"{DIVISION}: {name}: is not proved" for name in lemmas if name not in valid]
 
 
-def depends_on(tree, name, tools, options):
-    """sha256 over what decides what is found in a module: what its proof reads, provers and time."""
-    parts = [tree.module_hash(name), json.dumps(tools, sort_keys=True), json.dumps(SEEKERS), str(options.timeout)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def digests(tree, names, tools, options):
+    """{module: digest of what its proof reads, provers and time}."""
+    return {n: record.digest(tree.module_hash(n), json.dumps(tools, sort_keys=True), json.dumps(SEEKERS), str(options.timeout))
+            for n in names}
 
 
-def on_record(tree, names, tools, options):
-    """{module: its counts} of those in which nothing is found without a run: those of the same hash, but for one."""
-    record = json.loads(tree.read(RECORD)) if tree.exists(RECORD) else {}
-    standing = [n for n in names if record.get(n, {}).get("depends_on") == depends_on(tree, n, tools, options)]
-    again = random.choice(standing) if standing else None
-    return {n: {**record[n]["counts"], "recorded": True} for n in standing if n != again}
-
-
-def save_record(tree, counts, tools, options):
-    record = {c["module"]: {"counts": c, "depends_on": depends_on(tree, c["module"], tools, options)} for c in counts}
-    with open(os.path.join(tree.root, RECORD), "w", encoding="utf-8") as f:
-        json.dump(record, f, indent=0, sort_keys=True)
-        f.write("\n")
+def on_record(standing):
+    """{module: its counts} of those in which nothing is found without a run: all on record, but for one."""
+    again = random.choice(sorted(standing)) if standing else None
+    return {n: {**counts, "recorded": True} for n, counts in standing.items() if n != again}
 
 
 def arguments(argv):
@@ -210,12 +200,12 @@ def arguments(argv):
     p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    p.add_argument("--recorded", action="store_true", help=f"let modules stand in which {RECORD} has it that nothing is found")
+    p.add_argument("--recorded", action="store_true", help="let modules stand in which nothing was found, by the record, in the same sources")
     p.add_argument("--save", action="store_true", help="store the record when nothing is found")
     p.add_argument("--quiet", action="store_true", help="no progress")
     o = p.parse_args(argv)
-    if o.save and (o.recorded or o.module):
-        raise ToolError("--save wants a whole run: not with --recorded or -M")
+    if o.save and o.module:
+        raise ToolError("--save wants all modules: not with -M")
     o.provers = o.provers.split(",")
     o.replay, o.cached, o.function = False, False, None
     return o
@@ -228,7 +218,8 @@ def main():
     tools = framac.tool_versions(env, options.provers)
     names = prove.choose_modules(tree, options)
     begin, sources = time.monotonic(), tree.proof_hash()
-    recorded = on_record(tree, names, tools, options) if options.recorded else {}
+    clean, depends_on = record.Record(tree, "smoke"), digests(tree, names, tools, options)
+    recorded = on_record(clean.standing(depends_on)) if options.recorded else {}
     answers = framac.each_module([n for n in names if n not in recorded], lambda name: smoke_module(tree, name, env, options),
                                  os.cpu_count() or 1, lambda name: prove.session_size(tree, name))
     if framac.stopping.is_set():
@@ -257,7 +248,7 @@ def main():
                        "findings": findings}, f, indent=1)
             f.write("\n")
     if options.save and not findings:
-        save_record(tree, counts, tools, options)
+        clean.save(depends_on, {c["module"]: {k: v for k, v in c.items() if k != "recorded"} for c in counts})
     print(f"smoke: {len(findings)} findings, {len(recorded)} modules on record, in {time.monotonic() - begin:.0f} s")
     return 1 if findings else 0
 
