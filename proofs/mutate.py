@@ -96,7 +96,7 @@ def run_function(tree, copy, module_name, function, env, options):
 
     try:
         scripts = prove.script_folder(tree, module_name)
-        args = prove.wp_args(options, temp, scripts)
+        args = prove.wp_args(options, temp, prove.provers_of(tree, options, module_name), scripts)
         if lemma:
             args += ["-wp-prop", name]
         else:
@@ -171,12 +171,11 @@ def arguments(argv):
     p.add_argument("--timeout", type=int, default=3, help="seconds a goal and prover (3)")
     p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
-    p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
+    prove.add_provers(p)
     p.add_argument("--recorded", action="store_true", help="let kills on record of the same sources stand")
     p.add_argument("--save", action="store_true", help="store the record when all are killed")
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     o = p.parse_args(argv)
-    o.provers = o.provers.split(",")
     o.replay, o.cached = False, True
     if o.save and (o.module or o.function):
         raise ToolError("--save wants all mutants: not with -M or -F")
@@ -187,7 +186,7 @@ def main():
     options = arguments(sys.argv[1:])
     tree = Tree(options.root)
     env = framac.environment(tree.root)
-    tools = framac.tool_versions(env, options.provers)
+    tools = framac.tool_versions(env, options.provers or prove.ALL_PROVERS)
     if shutil.which("git") is None:
         raise ToolError("git not found: it applies the patches")
     mutants = [Mutant(tree, rel) for rel in tree.listing("proofs/mutants", ".patch")]

@@ -17,7 +17,7 @@ import time
 import framac
 from tree import Tree, ToolError, main_guard
 
-DEFAULT_PROVERS = "alt-ergo,z3,cvc4"
+ALL_PROVERS = ["alt-ergo", "z3", "cvc4"]
 COLUMNS = ("qed", "alt-ergo", "z3", "cvc4", "script")
 PROVED = {"valid", "valid_under_hyp"}
 # Kinds of properties that are no obligation of the function they stand in.
@@ -69,8 +69,13 @@ class Module:
             self.errors.append(f"module {self.name} has no function to prove")
 
 
-def wp_args(options, cache_dir, scripts=None, timeout=None, provers=None):
-    provers = [*(["script"] if scripts else []), *(provers or options.provers)]
+def provers_of(tree, options, module):
+    """Who proves: as asked for, or as modules.json says, which leaves out who only costs a module's proof time."""
+    return options.provers or tree.modules.get(module, {}).get("provers", ALL_PROVERS)
+
+
+def wp_args(options, cache_dir, provers, scripts=None, timeout=None):
+    provers = [*(["script"] if scripts else []), *provers]
     return [*framac.CHECKS, *framac.TERMINATION, "-wp-split", "-wp-prover", ",".join(provers),
             "-wp-timeout", str(timeout or options.timeout), "-wp-par", str(options.jobs), "-wp-cache-dir", cache_dir,
             "-wp-cache", "offline" if options.replay else "update"]
@@ -233,7 +238,7 @@ def prove_module(tree, name, options, env, tools):
     if wanted:
         temp, store = cache_dirs(tree, options, name)
         scripts = script_folder(tree, name)
-        args = wp_args(options, temp, scripts)
+        args = wp_args(options, temp, provers_of(tree, options, name), scripts)
         functions = sorted(f for f in wanted if f in module.functions)
         lemmas = sorted(f[6:] for f in wanted if f.startswith("lemma "))
         progress = framac.Progress(name, options.quiet)
@@ -339,6 +344,11 @@ def report(modules, begin):
     return good
 
 
+def add_provers(parser):
+    parser.add_argument("--provers", type=lambda text: text.split(","),
+                        help=f"default: {','.join(ALL_PROVERS)}, or those that modules.json names for a module")
+
+
 def arguments(argv):
     p = argparse.ArgumentParser(description="Prove modules of src/ with Frama-C/WP.")
     p.add_argument("-M", "--module", help="only this module")
@@ -350,7 +360,7 @@ def arguments(argv):
     p.add_argument("--timeout", type=int, default=10, help="seconds a goal and prover (10)")
     p.add_argument("--jobs", type=int, default=3, help="provers at a time (3: WP starts all on each goal, and with fewer the quick one may wait)")
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="modules at a time (one a core)")
-    p.add_argument("--provers", default=DEFAULT_PROVERS, help=f"default: {DEFAULT_PROVERS}")
+    add_provers(p)
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."), help="the tree to prove")
     p.add_argument("--quiet", action="store_true", help="no progress")
     o = p.parse_args(argv)
@@ -358,7 +368,6 @@ def arguments(argv):
         raise ToolError("--timeout, --jobs and --parallel want a positive number")
     if o.save and (o.cached or o.replay or o.function):
         raise ToolError("--save wants a whole run from scratch: not with --cached, --replay or -F")
-    o.provers = o.provers.split(",")
     o.cached = o.cached or bool(o.function and not o.scratch)
     return o
 
@@ -383,7 +392,7 @@ def main():
     tree = Tree(options.root)
     env = framac.environment(tree.root)
     names = choose_modules(tree, options)
-    tools = framac.tool_versions(env, options.provers)
+    tools = framac.tool_versions(env, options.provers or ALL_PROVERS)
     absent = [] if options.module or options.function else [m for m in tree.modules if m not in names]
 
     def work(name):

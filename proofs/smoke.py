@@ -82,7 +82,7 @@ def run_wp(tree, module, env, options):
     temp, _ = prove.cache_dirs(tree, options, module.name)
     labels = {label for rel in module.files for label in LABEL.findall(module.tree.read(rel))}
     try:
-        args = [*prove.wp_args(options, temp, provers=SEEKERS), "-wp-smoke-tests", "-wp-smoke-timeout", str(options.timeout),
+        args = [*prove.wp_args(options, temp, SEEKERS), "-wp-smoke-tests", "-wp-smoke-timeout", str(options.timeout),
                 "-wp-prop=" + ",".join("-" + name for name in [*OTHERS, *sorted(labels)])]
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
@@ -150,7 +150,7 @@ def run_negative(tree, path, env, options):
     wanted = set(module.functions)
     temp, _ = prove.cache_dirs(tree, options, module.name)
     try:
-        args = prove.wp_args(options, temp, timeout=options.negative_timeout)
+        args = prove.wp_args(options, temp, options.provers or prove.ALL_PROVERS, timeout=options.negative_timeout)
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
         run = framac.frama_c(tree, path, args, env, log_name=framac.new_log(tree, module.name))
@@ -198,7 +198,7 @@ def arguments(argv):
     p.add_argument("--timeout", type=int, default=1, help="seconds a smoke test and prover (1)")
     p.add_argument("--negative-timeout", type=int, default=2, help="seconds a goal of a negative and prover (2)")
     p.add_argument("--jobs", type=int, default=3)
-    p.add_argument("--provers", default=prove.DEFAULT_PROVERS)
+    prove.add_provers(p)
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     p.add_argument("--recorded", action="store_true", help="let modules stand in which nothing was found, by the record, in the same sources")
     p.add_argument("--save", action="store_true", help="store the record when nothing is found")
@@ -206,7 +206,6 @@ def arguments(argv):
     o = p.parse_args(argv)
     if o.save and o.module:
         raise ToolError("--save wants all modules: not with -M")
-    o.provers = o.provers.split(",")
     o.replay, o.cached, o.function = False, False, None
     return o
 
@@ -215,7 +214,7 @@ def main():
     options = arguments(sys.argv[1:])
     tree = Tree(options.root)
     env = framac.environment(tree.root)
-    tools = framac.tool_versions(env, options.provers)
+    tools = framac.tool_versions(env, options.provers or prove.ALL_PROVERS)
     names = prove.choose_modules(tree, options)
     begin, sources = time.monotonic(), tree.proof_hash()
     clean, depends_on = record.Record(tree, "smoke"), digests(tree, names, tools, options)
