@@ -267,6 +267,16 @@ EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), voi
   return audit.violations;
 }
 
+/* Arenas with metadata: each lies in a block of the page allocator. */
+static uint64_t audit_arenas(void) {
+  uint64_t arenas = 0;
+  for (uint32_t i = 0; i < vs_pages.nblocks; i++) {
+    uint64_t first = (uint64_t)vs_pages.number[i] * VS_LEVEL2_PAGES / VS_ARENA_PAGES;
+    for (uint64_t n = first; n < first + VS_LEVEL2_PAGES / VS_ARENA_PAGES; n++) arenas += vs_arena_map[n] != 0;
+  }
+  return arenas;
+}
+
 EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
@@ -275,9 +285,9 @@ EXPORT void vs_stats(struct vs_stats *stats) {
   stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
   stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;
-  stats->metadata = vs_heap.narenas * sizeof(struct heap_arena) + vs_pages.nblocks * sizeof(struct page_block) +
+  stats->arenas = audit_arenas();
+  stats->metadata = stats->arenas * sizeof(struct heap_arena) + vs_pages.nblocks * sizeof(struct page_block) +
                     mcache_count() * sizeof(struct mcache) + heaps * sizeof(struct vs_heap);
-  stats->arenas = vs_heap.narenas;
   stats->spans = vs_heap.spans - cached.descriptors;
   stats->mcaches = mcache_count();
   lock_release(&vs_heap.lock);

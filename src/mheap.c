@@ -3,6 +3,7 @@
 #include "mheap.h"
 
 #include "fit.h"
+#include "growth.h"
 #include "os.h"
 #include "ownership.h"
 #include "scavenge.h"
@@ -13,11 +14,6 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
  * it here would touch them all. */
 #define SPARSE_FRACTION 8u
 
-/* Runs of pages that the heap grows by begin and end at multiples of the first: a span with slots, which is no longer,
- * lies in one arena then. It grows to multiples of the second where it can, for fewer system calls. */
-#define GROWTH_UNIT (16u * VS_PAGE_SIZE)
-#define GROWTH_STEP (VS_CHUNK_PAGES * VS_PAGE_SIZE)
-
 /* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
  * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
  * time. */
@@ -26,84 +22,27 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 #define CACHE_MIN_SPANS 2u
 #define CACHE_DESCRIPTORS 16u
 
-/* The least multiple of unit that is not below n. */
-static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
-
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
-/* Makes the arena of number n part of the map, if it is not. False if the system refused memory for its metadata. */
-HEAP_LOCKED static bool mheap_enter_arena(uint64_t n) {
-  if (vs_arena_map[n]) return true;
-  struct heap_arena *fresh = os_metadata(sizeof *fresh);
-  if (!fresh) return false;
-  arena_set_head(fresh, 0, VS_ARENA_PAGES, &vs_empty_span);
-  __atomic_store_n(&vs_arena_map[n], fresh, __ATOMIC_RELEASE);
-  vs_heap.narenas++;
-  return true;
-}
-
-/* Provides for the metadata of address space. False if the system refused; what it did give waits for the next try. */
-HEAP_LOCKED static bool mheap_provide(uintptr_t base, size_t size) {
-  for (uint64_t n = base / VS_ARENA_SIZE; n <= (base + size - 1) / VS_ARENA_SIZE; n++)
-    if (!mheap_enter_arena(n)) return false;
-  return pagealloc_provide(base / VS_PAGE_SIZE, size / VS_PAGE_SIZE);
-}
-
-/* Reserves address space for size bytes aligned to align, whole arenas if the system gives them, and else as much of
- * one as it gives. Reserved address space has its metadata. */
-HEAP_LOCKED static bool mheap_reserve(size_t size, size_t align) {
-  size_t want = round_up(size, VS_ARENA_SIZE);
-  for (;;) {
-    size_t whole = want % VS_ARENA_SIZE == 0 && align < VS_ARENA_SIZE ? VS_ARENA_SIZE : align;
-    uintptr_t base = space_reserve(&vs_heap.space, want, whole);
-    if (base != 0 && mheap_provide(base, want)) return true;
-    if (base != 0) space_unreserve(&vs_heap.space, base, want);
-    if (want == size) return false;
-    want = want / 2 > size ? round_up(want / 2, GROWTH_UNIT) : size;
-  }
-}
-
-/* Makes reserved address space the heap's, with what follows up to the next multiple of GROWTH_STEP where it can. */
-HEAP_LOCKED static bool mheap_prepare(uintptr_t base, size_t size) {
-  size_t more = round_up(base + size, GROWTH_STEP) - base;
-  if (!addrranges_hold(&vs_heap.space.reserved, base, base + more)) more = size;
-  if (!space_prepare(&vs_heap.space, base, more)) {
-    more = size;
-    if (!space_prepare(&vs_heap.space, base, more)) return false;
-  }
-  pagealloc_grow(base / VS_PAGE_SIZE, more / VS_PAGE_SIZE);
-  return true;
-}
-
 /* Grows the heap by a run of free pages that npages pages fit in, aligned to align bytes and, if they are no more than
- * a GROWTH_UNIT, in one arena. The lowest place where they fit then, or VS_NO_PAGE. */
+ * a VS_GROWTH_UNIT, in one arena. The lowest place where they fit then, or VS_NO_PAGE. */
 HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
-  size_t size = round_up((size_t)npages * VS_PAGE_SIZE, GROWTH_UNIT);
-  size_t unit = align < GROWTH_UNIT ? GROWTH_UNIT : align;
-  uintptr_t base = addrranges_find(&vs_heap.space.reserved, size, unit);
-  if (base == 0 && mheap_reserve(size, unit)) base = addrranges_find(&vs_heap.space.reserved, size, unit);
-  if (base == 0 || !mheap_prepare(base, size)) return VS_NO_PAGE;
-  bool anywhere = align <= VS_PAGE_SIZE && size > GROWTH_UNIT;
+  size_t size = growth_round_up((size_t)npages * VS_PAGE_SIZE, VS_GROWTH_UNIT);
+  size_t unit = align < VS_GROWTH_UNIT ? VS_GROWTH_UNIT : align;
+  uintptr_t base = growth_place(&vs_heap.space, size, unit);
+  if (base == 0 || !growth_prepare(&vs_heap.space, base, size)) return VS_NO_PAGE;
+  bool anywhere = align <= VS_PAGE_SIZE && size > VS_GROWTH_UNIT;
   return anywhere ? pagealloc_find(npages) : base / VS_PAGE_SIZE;
-}
-
-/* Reserves the size bytes behind the highest range, with their metadata. False if they are not to be had. */
-HEAP_LOCKED static bool mheap_extend(size_t size) {
-  uintptr_t end = space_end(&vs_heap.space);
-  if (!space_extend(&vs_heap.space, size)) return false;
-  if (mheap_provide(end, size)) return true;
-  space_unreserve(&vs_heap.space, end, size);
-  return false;
 }
 
 /* Grows the heap by the npages pages from page on, which are not the heap's. False if they are not to be had. */
 HEAP_LOCKED static bool mheap_grow_at(uint64_t page, uint64_t npages) {
-  struct addr_ranges *reserved = &vs_heap.space.reserved;
-  uintptr_t base = page_address(page), end = space_end(&vs_heap.space);
-  size_t size = round_up((size_t)npages * VS_PAGE_SIZE, GROWTH_UNIT);
-  bool last = base == end || (base < end && addrranges_hold(reserved, base, end));
-  if (last && size > end - base && !mheap_extend(round_up(size - (end - base), VS_ARENA_SIZE))) return false;
-  return addrranges_hold(reserved, base, base + size) && mheap_prepare(base, size);
+  struct space *s = &vs_heap.space;
+  uintptr_t base = page_address(page), end = space_end(s);
+  size_t size = growth_round_up((size_t)npages * VS_PAGE_SIZE, VS_GROWTH_UNIT);
+  bool last = base == end || (base < end && addrranges_hold(&s->reserved, base, end));
+  if (last && size > end - base && !growth_extend(s, growth_round_up(size - (end - base), VS_ARENA_SIZE))) return false;
+  return addrranges_hold(&s->reserved, base, base + size) && growth_prepare(s, base, size);
 }
 
 HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {

@@ -12,7 +12,7 @@
  * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
  * (spec/decisions/0009-address-space.md).
  *
- * Up: mcentral, mcache, alloc. Down: arena, space, fit, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Up: mcentral, mcache, alloc. Down: growth, arena, space, fit, pagealloc, pagecache, scavenge, mspan, os, lock.
  * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache; a page that is not
  * dirty reads as zeros (spec/decisions/0010-zero-pages.md).
  * Claims: C1 C3 C5 C6 C10.
@@ -51,7 +51,6 @@ struct mheap_cache {
 
 struct mheap {
   struct vs_lock lock;
-  uint32_t narenas;         /* arenas with metadata */
   struct space space;
   uint64_t used_pages;      /* pages of spans and in caches */
   uint64_t dirty_pages;     /* pages that may hold memory, used or not */

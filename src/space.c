@@ -27,7 +27,7 @@ static uintptr_t space_hint(const struct space *s, size_t align) {
 }
 
 uintptr_t space_reserve(struct space *s, size_t size, size_t align) {
-  if (s->reserved.n == VS_MAX_RANGES) return 0;
+  if (s->reserved.n >= VS_MAX_RANGES - 1) return 0;
   //@ assert starts: \forall integer k; 0 <= k < s->reserved.n ==> SpaceReserved(s, s->reserved.range[k].base);
   uintptr_t base = os_reserve(space_hint(s, align), size, align);
   if (base == 0) return 0;
@@ -46,19 +46,23 @@ uintptr_t space_reserve(struct space *s, size_t size, size_t align) {
 }
 
 void space_unreserve(struct space *s, uintptr_t base, size_t size) {
-  if (s->reserved.n == VS_MAX_RANGES) return;
   //@ assert owned: \forall integer x; base <= x < base + size ==> SpaceReserved(s, x);
   os_unreserve(base, size);
   //@ assert heap: \forall integer x; SpaceHeap(s, x) ==> OsPrepared <= g_os[x / 8192] <= OsReady;
   addrranges_remove(&s->reserved, base, base + size);
+  //@ assert same: s->heap.n == \at(s->heap.n, Pre) && RangesSame{Pre,Here}(&s->heap.range[0], 0, s->heap.n);
+  //@ assert apart: RangesInv(&s->heap);
   //@ assert still: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
   //@ assert left: \forall integer x; SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
+  //@ assert reserved: \forall integer x; SpaceReserved(s, x) ==> g_os[x / 8192] == OsReserved;
 }
 
-bool space_extend(struct space *s, size_t size) {
+uintptr_t space_extend(struct space *s, size_t size) {
   uintptr_t end = space_end(s), base = space_reserve(s, size, VS_PAGE_SIZE);
-  if (base != 0 && base != end) space_unreserve(s, base, size);
-  return base != 0 && base == end;
+  if (base == 0 || base == end) return base;
+  //@ assert new: \forall integer x; base <= x < base + size ==> !SpaceReserved{Pre}(s, x);
+  space_unreserve(s, base, size);
+  return 0;
 }
 
 /* Makes [base, limit) the heap's in the sets alone. */

@@ -6,7 +6,7 @@
  *
  * Sizes and addresses are in bytes, multiples of VS_PAGE_SIZE. Needs the heap lock.
  *
- * Up: mheap, audit. Down: addrrange, os.
+ * Up: growth, mheap, audit. Down: addrrange, os.
  * Invariant: SpaceInv (spec/space.acsl): a page of reserved is Reserved, one of heap Prepared or Ready. Claims: C6 C10.
  */
 #ifndef VERISPAN_SPACE_H
@@ -33,7 +33,8 @@ struct space {
 */
 uintptr_t space_end(const struct space *s);
 
-/* Reserves size bytes aligned to align, next to the highest range where possible: their address; 0 if refused. */
+/* Reserves size bytes aligned to align, next to the highest range where possible: their address; 0 if refused. The set
+ * has room for one range more then, so that they can be given back whatever they lie next to. */
 /*@ requires valid: \valid(s);
     requires inv: SpaceInv(s);
     requires size: 0 < size && size % 8192 == 0;
@@ -44,32 +45,44 @@ uintptr_t space_end(const struct space *s);
     ensures refused: \result == 0 ==> OsSame{Pre,Post} && SpaceSame{Pre,Post}(s);
     ensures range: \result != 0 ==> OsRange(\result, size);
     ensures one: \result != 0 ==> RangesHold(&s->reserved.range[0], s->reserved.n, \result, \result + size);
+    ensures room: \result != 0 ==> s->reserved.n < 32768;
     ensures fresh: \result != 0 ==> OsAre{Pre}(\result, size, OsNone) && OsFrame{Pre,Post}(\result, size);
     ensures reserved: \result != 0 ==> \forall integer x;
       SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) || \result <= x < \result + size;
+    ensures heap: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
 */
 uintptr_t space_reserve(struct space *s, size_t size, size_t align);
 
-/* Reserves size bytes right behind the highest range. False if they are not to be had. */
+/* Reserves size bytes right behind the highest range: their address; 0 if they are not to be had. */
 /*@ requires valid: \valid(s);
     requires inv: SpaceInv(s);
     requires size: 0 < size && size % 8192 == 0;
     terminates \true;
     assigns s->reserved, g_os[0 .. 34359738367];
     ensures inv: SpaceInv(s);
+    ensures range: \result != 0 ==> OsRange(\result, size);
+    ensures behind: \result != 0 ==> \forall integer x; SpaceReserved{Pre}(s, x) || SpaceHeap{Pre}(s, x) ==> x < \result;
+    ensures one: \result != 0 ==> RangesHold(&s->reserved.range[0], s->reserved.n, \result, \result + size);
+    ensures room: \result != 0 ==> s->reserved.n < 32768;
+    ensures reserved: \forall integer x;
+      SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) || (\result != 0 && \result <= x < \result + size);
+    ensures heap: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
 */
-bool space_extend(struct space *s, size_t size);
+uintptr_t space_extend(struct space *s, size_t size);
 
-/* Gives reserved address space back; keeps it if there is no room to say so. */
+/* Gives reserved address space back. */
 /*@ requires valid: \valid(s);
     requires inv: SpaceInv(s);
+    requires room: s->reserved.n < 32768;
     requires range: OsRange(base, size);
     requires one: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
     terminates \true;
     assigns s->reserved, g_os[0 .. 34359738367];
     ensures inv: SpaceInv(s);
     ensures frame: OsFrame{Pre,Post}(base, size);
-    ensures kept: \forall integer x; SpaceReserved{Pre}(s, x) ==> !(base <= x < base + size) ==> SpaceReserved(s, x);
+    ensures reserved: \forall integer x;
+      SpaceReserved(s, x) <==> SpaceReserved{Pre}(s, x) && !(base <= x < base + size);
+    ensures heap: \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x);
 */
 void space_unreserve(struct space *s, uintptr_t base, size_t size);
 
@@ -82,6 +95,7 @@ void space_unreserve(struct space *s, uintptr_t base, size_t size);
     assigns s->reserved, s->heap, g_os[0 .. 34359738367];
     ensures inv: SpaceInv(s);
     ensures refused: !\result ==> OsSame{Pre,Post} && SpaceSame{Pre,Post}(s);
+    ensures still: !\result ==> RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
     ensures zero: \result ==> OsAre(base, size, OsPrepared) && OsFrame{Pre,Post}(base, size);
     ensures heap: \result ==> \forall integer x; SpaceHeap(s, x) <==> SpaceHeap{Pre}(s, x) || base <= x < base + size;
     ensures reserved: \result ==> \forall integer x;
