@@ -173,7 +173,7 @@ def arguments(argv):
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
     prove.add_provers(p)
     p.add_argument("--recorded", action="store_true", help="let kills on record of the same sources stand")
-    p.add_argument("--save", action="store_true", help="store the record when all are killed")
+    p.add_argument("--save", action="store_true", help="store the record of those that are killed")
     p.add_argument("--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     o = p.parse_args(argv)
     o.replay, o.cached = False, True
@@ -214,8 +214,9 @@ def main():
         with open(tree.build("results", "mutants.json"), "w", encoding="utf-8") as f:
             json.dump({"sources": sources, "mutants": rows}, f, indent=1)
             f.write("\n")
-    if options.save and not bad:
-        kills.save(depends_on, {r["mutant"]: r["detail"] for r in rows})
+    if options.save:
+        killed = {r["mutant"]: r["detail"] for r in rows if r["verdict"] == "killed"}
+        kills.save({name: depends_on[name] for name in killed}, killed)
     print(f"mutate: {len(rows) - len(bad)} of {len(rows)} killed, {len(recorded)} of them on record, in {time.monotonic() - begin:.0f} s")
     for r in bad:
         print(f"mutate: {r['mutant']}: {r['verdict'].upper()}: {r['detail']}")
