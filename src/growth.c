@@ -158,6 +158,10 @@ static bool growth_furnish(struct space *s, uintptr_t base, size_t size) {
   //@ assert arenas: ArenasSame{Provided,Here};
   //@ assert inv: PagesInv && ArenasInv;
   //@ assert still: HeapSame{Provided,Here}(s);
+  //@ assert furnished: ReadyKept{Provided,Here};
+  //@ assert gone: \forall integer x; SpaceReserved(s, x) ==> SpaceReserved{Provided}(s, x) && !(base <= x < base + size);
+  //@ assert heaps: \forall integer x; SpaceHeap(s, x) ==> SpaceHeap{Provided}(s, x) && !(base <= x < base + size);
+  //@ assert metadata: MetadataInv(s);
   return false;
 }
 
