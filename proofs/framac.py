@@ -32,6 +32,7 @@ NOT_TRIED = re.compile(r"^\[wp\] Goal (?P<goal>\S+) : (?P<rest>.*)$")
 SCHEDULED = re.compile(r"^\[wp\] (\d+) goals? scheduled")
 SMOKE_PLACE = re.compile(r"^\[wp\] (\S+:\d+): Warning: Failed smoke-test")
 SUMMARY = re.compile(r"^\[wp\] Proved goals:\s*(\d+) / (\d+)", re.M)
+ATTEMPT = "[wp] Running WP plugin"
 # Goal of a function NAME: typed_NAME_<kind>...; the kinds keep `f` apart from `f_call`.
 KIND = re.compile(r"(?:check_|admit_)?(?:ensures|exits|assert|loop|call|assigns|requires|terminates|decreases|variant|"
                   r"complete|disjoint|breaks|continues|returns|check|invariant|ghost|stmt|wp_smoke|[A-Za-z]\w*?_(?:ensures|requires|assigns|exits))")
@@ -97,6 +98,7 @@ class Run:
         self.properties = []   # as the Frama-C server describes them, with a relative "file"
         self.open_titles = {}  # property title -> (file, line)
         self.log = ""
+        self.said = (0, 0)     # by Frama-C's own summaries: goals proved, goals
         self.stopped = None    # the open goal that was enough
 
 
@@ -109,7 +111,16 @@ def merge(run, other):
     run.properties = [p for p in run.properties if p["kind"] != "lemma"] + [p for p in other.properties if p["kind"] == "lemma"]
     run.open_titles.update(other.open_titles)
     run.log += other.log
+    run.said = (run.said[0] + other.said[0], run.said[1] + other.said[1])
     return run
+
+
+def read_summaries(run):
+    """What Frama-C counted: the first attempt at all goals, the last at those that were still open."""
+    summaries = [tuple(map(int, m)) for m in SUMMARY.findall(run.log)]
+    if summaries:
+        (_, goals), (proved, tried) = summaries[0], summaries[-1]
+        run.said = (goals - (tried - proved), goals)
 
 
 def read_server_output(run, path, root):
@@ -153,6 +164,8 @@ def join_messages(lines):
 
 def read_log(run):
     for msg in join_messages(run.log.splitlines()):
+        if run.goals and msg == "[wp] Warning: No goal generated":  # nothing was left for a later attempt
+            continue
         if re.match(r"^\[[^\]]+\].*\bWarning:", msg):
             text = re.sub(r"^\[([^\]]+)\]\s*", lambda m: f"[{m.group(1)}] ", msg).replace("Warning:", "").strip()
             run.warnings.append(re.sub(r"\s+", " ", text))
@@ -243,9 +256,9 @@ def new_log(tree, name):
     return path
 
 
-def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None, scripts=None):
-    """Run Frama-C on a unit (path below tree.root). wp_args None: only parse it. scripts: folder of proof scripts.
-    What it says is added to the file log_name.
+def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None, scripts=None):
+    """Run Frama-C on a unit (path below tree.root). attempts: WP's arguments for all goals, then for those still open, and
+    so on; without any, the unit is only parsed. scripts: folder of proof scripts. What it says is added to the file log_name.
 
     enough(goal, run): asked for each open goal once the log has told why; true ends the run (run.stopped).
     """
@@ -263,9 +276,10 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
         cmd = ["frama-c", "-machdep", "gcc_x86_64", "-c11", f"-cpp-extra-args={cpp}", unit]
         if scripts:
             shutil.copytree(scripts, os.path.join(scratch, "session", "script"))
-        if wp_args is not None:
-            cmd += ["-wp", "-wp-session", os.path.join(scratch, "session"), *wp_args,
-                    "-then", "-report-no-exit", "-report-classify", "-report-output", classified]
+        for args in attempts:
+            cmd += ["-wp", "-wp-session", os.path.join(scratch, "session"), *args, "-then"]
+        if attempts:
+            cmd += ["-report-no-exit", "-report-classify", "-report-output", classified]
         else:
             cmd += ["-then"]
         cmd += ["-server-batch", request]
@@ -274,7 +288,7 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
                                     stderr=subprocess.STDOUT, start_new_session=True, bufsize=0)
         except FileNotFoundError:
             raise ToolError("frama-c not found (run proofs/toolchain/setup.sh prove)")
-        lines, goal = [], None
+        lines, goal, later = [], None, len(attempts)
         try:
             for line in lines_of(proc.stdout, 0.5):
                 if enough and goal in run.goals and not (line or "").startswith(" ") and enough(goal, run):
@@ -285,6 +299,7 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
                 if line is None:
                     continue
                 lines.append(line)
+                later -= line.startswith(ATTEMPT)
                 m = SCHEDULED.match(line)
                 if m:
                     if progress:
@@ -293,7 +308,7 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
                 if name:
                     goal = name
                     if progress:
-                        progress.count(name, run.goals.get(name, {"proved": True})["proved"])
+                        progress.count(name, later or run.goals.get(name, {"proved": True})["proved"])
                 elif line.startswith("  ") and goal in run.goals and not run.goals[goal]["proved"]:
                     run.goals[goal]["why"].append(line.strip())
                 elif line.startswith("["):
@@ -319,6 +334,7 @@ def frama_c(tree, unit, wp_args, env, progress=None, log_name=None, enough=None,
             with open(log_name, "a", encoding="utf-8") as f:
                 f.write(" ".join(cmd) + "\n" + run.log)
         read_log(run)
+        read_summaries(run)
         if run.stopped:
             return run
         answer = os.path.join(scratch, "request.out.json")

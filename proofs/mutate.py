@@ -101,7 +101,7 @@ def run_function(tree, copy, module_name, function, env, options):
             args += ["-wp-prop", name]
         else:
             args += ["-wp-fct", name]
-        run = framac.frama_c(copy, module.unit, args, env, scripts=scripts,
+        run = framac.frama_c(copy, module.unit, [args], env, scripts=scripts,
                              enough=lambda g, r: not r.goals[g]["proved"] and telling(g))
     finally:
         shutil.rmtree(temp, ignore_errors=True)

@@ -18,6 +18,8 @@ import framac
 from tree import Tree, ToolError, main_guard
 
 ALL_PROVERS = ["alt-ergo", "z3", "cvc4"]
+QUICK = ["cvc4"]
+PATIENCE = 4
 COLUMNS = ("qed", "alt-ergo", "z3", "cvc4", "script")
 PROVED = {"valid", "valid_under_hyp"}
 # Kinds of properties that are no obligation of the function they stand in.
@@ -50,7 +52,7 @@ class Module:
 
     def find_functions(self, env):
         """Functions of the module, from Frama-C's AST, checked against the source text."""
-        ast = framac.frama_c(self.tree, self.unit, None, env)
+        ast = framac.frama_c(self.tree, self.unit, [], env)
         defined = {f: d for f, d in ast.functions.items() if d["defined"]}
         self.functions = {f: f"{d['file']}:{d['line']}" for f, d in defined.items() if d["file"] in self.files}
         self.skip = sorted(f for f, d in defined.items() if f not in self.functions)
@@ -79,6 +81,15 @@ def wp_args(options, cache_dir, provers, scripts=None, timeout=None):
     return [*framac.CHECKS, *framac.TERMINATION, "-wp-split", "-wp-prover", ",".join(provers),
             "-wp-timeout", str(timeout or options.timeout), "-wp-par", str(options.jobs), "-wp-cache-dir", cache_dir,
             "-wp-cache", "offline" if options.replay else "update"]
+
+
+def attempts(options, cache_dir, provers, scripts, only):
+    """WP's arguments for the goals that `only` selects. Most are proved at once by whom QUICK names, and WP prepares each of
+    them for one prover instead of all; the rest is for all, and what is then open (on a slow or loaded machine) has more time.
+    """
+    quick = [p for p in QUICK if p in provers]
+    return [wp_args(options, cache_dir, quick, timeout=1) + only] * bool(quick) + [
+        wp_args(options, cache_dir, provers, scripts, timeout) + only for timeout in (options.timeout, PATIENCE * options.timeout)]
 
 
 def script_folder(tree, module):
@@ -159,11 +170,9 @@ def collect_goals(module, run, wanted, whole=True):
             entry["at"], entry["label"] = f"{file or '?'}:{line or '?'}", label
             entry["why"] = [w for w in g["why"] if w]
         module.goals.append(entry)
-    summaries = [tuple(map(int, m)) for m in framac.SUMMARY.findall(run.log)]
-    said = (sum(s[0] for s in summaries), sum(s[1] for s in summaries))
     counted = (sum(g["proved"] for g in run.goals.values()), len(run.goals))
-    if whole and said != counted:
-        module.errors.append(f"Frama-C's summary says {said[0]} of {said[1]} goals, but {counted[0]} of {counted[1]} were counted")
+    if whole and run.said != counted:
+        module.errors.append(f"Frama-C's summary says {run.said[0]} of {run.said[1]} goals, but {counted[0]} of {counted[1]} were counted")
 
 
 def cache_dirs(tree, options, module):
@@ -238,14 +247,15 @@ def prove_module(tree, name, options, env, tools):
     if wanted:
         temp, store = cache_dirs(tree, options, name)
         scripts = script_folder(tree, name)
-        args = wp_args(options, temp, provers_of(tree, options, name), scripts)
+        provers = provers_of(tree, options, name)
         functions = sorted(f for f in wanted if f in module.functions)
         lemmas = sorted(f[6:] for f in wanted if f.startswith("lemma "))
         progress = framac.Progress(name, options.quiet)
         try:
             run = None
             for only in [["-wp-fct", ",".join(functions)]] * bool(functions) + [["-wp-prop", ",".join(lemmas)]] * bool(lemmas):
-                part = framac.frama_c(tree, module.unit, args + only, env, progress, log_name=log, scripts=scripts)
+                part = framac.frama_c(tree, module.unit, attempts(options, temp, provers, scripts, only), env, progress,
+                                      log_name=log, scripts=scripts)
                 if only[0] == "-wp-prop":  # WP looks at every function again, and warns, though it proves none
                     part.warnings = [w for w in part.warnings if not w.startswith("[wp")]
                 run = framac.merge(run, part)
@@ -357,7 +367,8 @@ def arguments(argv):
     p.add_argument("--save", action="store_true", help="store the session of each module that is fully proved")
     p.add_argument("--scratch", action="store_true", help="with -F: do not use the answers in build/wp-cache")
     p.add_argument("--cached", action="store_true", help="use the answers in build/wp-cache")
-    p.add_argument("--timeout", type=int, default=10, help="seconds a goal and prover (10)")
+    p.add_argument("--timeout", type=int, default=10,
+                   help=f"seconds a goal and prover (10); {PATIENCE} times as many for what is open at the end")
     p.add_argument("--jobs", type=int, default=3, help="provers at a time (3: WP starts all on each goal, and with fewer the quick one may wait)")
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="modules at a time (one a core)")
     add_provers(p)

@@ -89,7 +89,7 @@ def run_wp(tree, module, env, options):
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
         progress = framac.Progress(f"{module.name} smoke", options.quiet)
-        return framac.frama_c(module.tree, module.unit, args, env, progress,
+        return framac.frama_c(module.tree, module.unit, [args], env, progress,
                               log_name=framac.new_log(tree, f"{module.name}-smoke"))
     finally:
         shutil.rmtree(temp, ignore_errors=True)
@@ -155,7 +155,7 @@ def run_negative(tree, path, env, options):
         args = prove.wp_args(options, temp, options.provers or prove.ALL_PROVERS, timeout=options.negative_timeout)
         if module.skip:
             args += ["-wp-skip-fct", ",".join(module.skip)]
-        run = framac.frama_c(tree, path, args, env, log_name=framac.new_log(tree, module.name))
+        run = framac.frama_c(tree, path, [args], env, log_name=framac.new_log(tree, module.name))
     finally:
         shutil.rmtree(temp, ignore_errors=True)
     prove.collect_goals(module, run, wanted)

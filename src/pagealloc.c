@@ -266,7 +266,8 @@ static void pagealloc_update(uint64_t first, uint64_t last) {
   pagealloc_update0(first, last);
   //@ assert free: FreeSame{Three,Here}(0, 34359738368);
   //@ assert below: Level4Inv && Level3Inv;
-  //@ assert above: Level2Inv && Level1Inv;
+  //@ assert above2: Level2Inv;
+  //@ assert above1: Level1Inv;
   //@ assert same: ChunksSame{Pre,Here};
   //@ assert pages: FreeSame{Pre,Here}(0, 34359738368);
   //@ assert blocks: BlocksSame{Pre,Here} && NumbersSame{Pre,Here};
