@@ -61,7 +61,7 @@ def check_tags(tree):
 def check_unsound(tree):
     """Axioms, admits, contradictory clauses outside the trusted edge."""
     bad = []
-    patterns = {r"\baxiom\b": "an axiom", r"\baxiomatic\b": "an axiomatic block", r"\badmit\b": "an admit",
+    patterns = {r"\baxiom\b": "an axiom", r"\badmit\b": "an admit",
                 r"\bassumes\s+(?:\w+\s*:\s*)?\\false\b": "assumes \\false",
                 r"\brequires\s+(?:\w+\s*:\s*)?\\false\b": "requires \\false"}
     for rel in tree.sources() + tree.spec_files():

@@ -85,11 +85,13 @@ def wp_args(options, cache_dir, provers, scripts=None, timeout=None):
 
 def attempts(options, cache_dir, provers, scripts, only):
     """WP's arguments for the goals that `only` selects. Most are proved at once by whom QUICK names, and WP prepares each of
-    them for one prover instead of all; the rest is for all, and what is then open (on a slow or loaded machine) has more time.
+    them for one prover instead of all; the rest is for all; and what is then open of a whole module, on a slow or loaded
+    machine, has more time.
     """
     quick = [p for p in QUICK if p in provers]
+    times = [options.timeout] if options.function else [options.timeout, PATIENCE * options.timeout]
     return [wp_args(options, cache_dir, quick, timeout=1) + only] * bool(quick) + [
-        wp_args(options, cache_dir, provers, scripts, timeout) + only for timeout in (options.timeout, PATIENCE * options.timeout)]
+        wp_args(options, cache_dir, provers, scripts, timeout) + only for timeout in times]
 
 
 def script_folder(tree, module):
@@ -367,7 +369,7 @@ def arguments(argv):
     p.add_argument("--scratch", action="store_true", help="with -F: do not use the answers in build/wp-cache")
     p.add_argument("--cached", action="store_true", help="use the answers in build/wp-cache")
     p.add_argument("--timeout", type=int, default=10,
-                   help=f"seconds a goal and prover (10); {PATIENCE} times as many for what is open at the end")
+                   help=f"seconds a goal and prover (10); {PATIENCE} times as many for what is open of a whole module")
     p.add_argument("--jobs", type=int, default=3, help="provers at a time (3: WP starts all on each goal, and with fewer the quick one may wait)")
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="modules at a time (one a core)")
     add_provers(p)

@@ -165,10 +165,11 @@ static bool growth_furnish(struct space *s, uintptr_t base, size_t size) {
   return false;
 }
 
-/* Reserves size bytes aligned to align, with their metadata. False if refused. */
+/* Reserves size bytes, with their metadata: at a multiple of align, or, if that is 0, behind the highest range. False if
+ * they are not to be had. */
 /*@ requires valid: \valid(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
     requires size: 0 < size && size % 8192 == 0;
-    requires align: 0 < align && align % 8192 == 0;
+    requires align: align % 8192 == 0;
     requires inv: GrowthInv(s);
     terminates \true;
     assigns s->reserved, g_os[0 .. 34359738367];
@@ -181,7 +182,7 @@ static bool growth_furnish(struct space *s, uintptr_t base, size_t size) {
 */
 static bool growth_try(struct space *s, size_t size, size_t align) {
   growth_apart(s);
-  uintptr_t base = space_reserve(s, size, align);
+  uintptr_t base = align == 0 ? space_extend(s, size) : space_reserve(s, size, align);
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
         vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
@@ -239,36 +240,34 @@ static bool growth_reserve(struct space *s, size_t size, size_t align) {
   }
 }
 
-bool growth_extend(struct space *s, size_t size) {
-  growth_apart(s);
-  uintptr_t base = space_extend(s, size);
-  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
-        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
-        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert chunks: ChunksSame{Pre,Here};
-  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
-  //@ assert arenas: ArenasSame{Pre,Here};
-  //@ assert kept: ArenasKept{Pre,Here};
-  //@ assert inv: PagesInv && ArenasInv;
-  //@ assert heap: HeapSame{Pre,Here}(s);
-  //@ assert inside: InsideInv(s);
-  //@ assert rest: base == 0 ==> MetadataInv(s);
-  if (base == 0) return false;
-  //@ assert but: MetadataBut(s, base, base + size);
-  //@ ghost Reserved: ;
-  bool done = growth_furnish(s, base, size);
-  //@ assert same: HeapSame{Reserved,Here}(s) && ArenasKept{Reserved,Here};
-  return done;
-}
-
-uintptr_t growth_place(struct space *s, size_t size, size_t align) {
+/* The lowest place for size bytes, a multiple of align, in what is reserved, or can be; 0 if refused. */
+/*@ requires valid: \valid(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
+    requires size: 0 < size <= 70368744177664 && size % 131072 == 0;
+    requires align: 0 < align && align % 131072 == 0;
+    requires inv: GrowthInv(s);
+    terminates \true;
+    assigns s->reserved, g_os[0 .. 34359738367];
+    assigns vs_pages.block[0 .. 1048575] \from vs_pages.block[0 .. 1048575];
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
+    assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from size, &vs_empty_span;
+    ensures inv: GrowthInv(s);
+    ensures same: HeapSame{Pre,Here}(s);
+    ensures kept: ArenasKept{Pre,Here};
+    ensures one: \result != 0 ==> RangesHold(&s->reserved.range[0], s->reserved.n, \result, \result + size);
+    ensures range: \result != 0 ==> OsRange(\result, size);
+    ensures unit: \result % 131072 == 0;
+    ensures aligned: \exists integer m; \result == m * align;
+*/
+static uintptr_t growth_place(struct space *s, size_t size, size_t align) {
   //@ assert starts: \forall integer k; 0 <= k < s->reserved.n ==> SpaceReserved(s, s->reserved.range[k].base);
   uintptr_t base = addrranges_find(&s->reserved, size, align);
-  if (base != 0 || !growth_reserve(s, size, align)) return base;
-  //@ assert now: \forall integer k; 0 <= k < s->reserved.n ==> SpaceReserved(s, s->reserved.range[k].base);
-  return addrranges_find(&s->reserved, size, align);
+  if (base == 0 && growth_reserve(s, size, align)) {
+    //@ assert now: \forall integer k; 0 <= k < s->reserved.n ==> SpaceReserved(s, s->reserved.range[k].base);
+    base = addrranges_find(&s->reserved, size, align);
+  }
+  //@ assert aligned: \exists integer m; base == m * align && base == 131072 * (m * (align / 131072));
+  //@ assert ends: base != 0 ==> SpaceReserved(s, base) && SpaceReserved(s, base + size - 1);
+  return base;
 }
 
 /* Makes reserved address space the heap's, with what follows up to the next multiple of GROWTH_STEP where it can: how
@@ -307,8 +306,7 @@ static size_t growth_prepare_space(struct space *s, uintptr_t base, size_t size)
     terminates \true;
     assigns vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
       vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0,
-      vs_pages.block[0 .. 1048575]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[0 .. 1048575]->level4[0 .. 63], vs_pages.block[0 .. 1048575]->level3[0 .. 7];
+      { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     ensures inv: SpaceInv(s) && PagesInv && ArenasInv;
     ensures space: SpaceSame{Pre,Here}(s);
     ensures arenas: ArenasSame{Pre,Here};
@@ -327,10 +325,27 @@ static void growth_add(const struct space *s, uint64_t first, uint64_t npages) {
   //@ assert sets: SpaceSame{Pre,Here}(s);
   //@ assert inv: SpaceInv(s);
   //@ assert still: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert map: \forall integer n; 0 <= n < 4194304 ==> vs_arena_map[n] == \at(vs_arena_map[n], Pre);
+  //@ assert kept: \forall integer n; 0 <= n < 4194304 ==> ArenaAt{Pre}(n) ==> ArenaKept{Pre,Here}(n);
   //@ assert arenas: ArenasSame{Pre,Here};
 }
 
-bool growth_prepare(struct space *s, uintptr_t base, size_t size) {
+/* Makes size bytes of reserved address space the heap's, and perhaps some behind them. False if refused. */
+/*@ requires valid: \valid(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
+    requires range: OsRange(base, size);
+    requires one: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
+    requires inv: GrowthInv(s);
+    terminates \true;
+    assigns s->reserved, s->heap, g_os[0 .. 34359738367], vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
+      vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0,
+      { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    ensures inv: GrowthInv(s);
+    ensures grown: HeapGrown{Pre,Here}(s);
+    ensures kept: ArenasKept{Pre,Here};
+    ensures refused: !\result ==> HeapSame{Pre,Here}(s);
+    ensures added: \result ==> RunAdded{Pre,Here}(s, base / 8192, (base + size) / 8192);
+*/
+static bool growth_prepare(struct space *s, uintptr_t base, size_t size) {
   growth_apart(s);
   size_t more = growth_prepare_space(s, base, size);
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
@@ -366,4 +381,47 @@ bool growth_prepare(struct space *s, uintptr_t base, size_t size) {
   //@ assert known: MetadataInv(s) && InsideInv(s);
   //@ assert run: RunAdded{Pre,Here}(s, base / 8192, base / 8192 + more / 8192);
   return true;
+}
+
+uint64_t growth_anywhere(struct space *s, uint32_t npages, size_t align) {
+  size_t size = growth_round_up((size_t)npages * VS_PAGE_SIZE, VS_GROWTH_UNIT);
+  //@ assert least: npages <= 16 ==> size == 131072;
+  size_t unit = align < VS_GROWTH_UNIT ? VS_GROWTH_UNIT : align;
+  uintptr_t base = growth_place(s, size, unit);
+  //@ ghost Placed: ;
+  if (base == 0) return VS_NO_PAGE;
+  bool done = growth_prepare(s, base, size);
+  //@ assert grown: HeapGrown{Placed,Here}(s) && ArenasKept{Placed,Here};
+  //@ assert all: HeapGrown{Pre,Here}(s) && ArenasKept{Pre,Here};
+  //@ assert same: !done ==> HeapSame{Placed,Here}(s);
+  if (!done) return VS_NO_PAGE;
+  uint64_t page = base / VS_PAGE_SIZE;
+  //@ assert run: page + npages <= 34359738368 && RunFree(page, page + npages);
+  if (align > VS_PAGE_SIZE || size == VS_GROWTH_UNIT) return page;
+  uint64_t lowest = pagealloc_find(npages);
+  //@ assert lowest: lowest <= page;
+  return lowest;
+}
+
+bool growth_at(struct space *s, uint64_t page, uint64_t npages) {
+  uintptr_t base = page * VS_PAGE_SIZE, end = space_end(s);
+  size_t size = growth_round_up(npages * VS_PAGE_SIZE, VS_GROWTH_UNIT);
+  //@ assert bytes: size % 8192 == 0;
+  bool last = base == end || (base < end && addrranges_hold(&s->reserved, base, end));
+  if (last && size > end - base) {
+    size_t more = growth_round_up(size - (end - base), VS_ARENA_SIZE);
+    //@ assert more: more % 8192 == 0;
+    if (!growth_try(s, more, 0)) return false;
+  }
+  //@ ghost Tried: ;
+  //@ assert same: HeapSame{Pre,Here}(s) && ArenasKept{Pre,Here};
+  if (!addrranges_hold(&s->reserved, base, base + size)) return false;
+  //@ assert ends: SpaceReserved(s, base) && SpaceReserved(s, base + size - 1);
+  //@ assert range: OsRange(base, size);
+  bool done = growth_prepare(s, base, size);
+  //@ assert grown: HeapGrown{Tried,Here}(s) && ArenasKept{Tried,Here};
+  //@ assert kept: HeapGrown{Pre,Here}(s) && ArenasKept{Pre,Here};
+  //@ assert refused: !done ==> HeapSame{Tried,Here}(s);
+  //@ assert added: done ==> RunAdded{Tried,Here}(s, page, page + npages);
+  return done;
 }

@@ -86,55 +86,46 @@ static inline void growth_apart(const struct space *s) { (void)s; }
 */
 static inline uint64_t growth_round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 
-/* The lowest place for size bytes, a multiple of align, in what is reserved, or can be; 0 if refused. */
+/* Grows the heap by a run of free pages that npages pages fit in, aligned to align bytes and, if they are no more than a
+ * VS_GROWTH_UNIT, in one arena. The lowest place where they fit then, or VS_NO_PAGE if refused. */
 /*@ requires valid: \valid(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
-    requires size: 0 < size <= 70368744177664 && size % 131072 == 0;
-    requires align: 0 < align && align % 8192 == 0;
+    requires pages: 1 <= npages;
+    requires align: 0 < align && (align < 131072 || align % 131072 == 0);
     requires inv: GrowthInv(s);
     terminates \true;
-    assigns s->reserved, g_os[0 .. 34359738367];
+    assigns s->reserved, s->heap, g_os[0 .. 34359738367];
     assigns vs_pages.block[0 .. 1048575] \from vs_pages.block[0 .. 1048575];
-    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
-    assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from size, &vs_empty_span;
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks, vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
+      vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from npages, &vs_empty_span;
     ensures inv: GrowthInv(s);
-    ensures same: HeapSame{Pre,Here}(s);
+    ensures grown: HeapGrown{Pre,Here}(s);
     ensures kept: ArenasKept{Pre,Here};
-    ensures one: \result != 0 ==> RangesHold(&s->reserved.range[0], s->reserved.n, \result, \result + size);
-    ensures aligned: \exists integer m; \result == m * align;
+    ensures bound: \result <= 34359738368;
+    ensures free: \result < 34359738368 ==> \result + npages <= 34359738368 && RunFree(\result, \result + npages);
+    ensures arena: \result < 34359738368 ==> npages <= 16 ==> \result % 16 == 0;
+    ensures aligned: \result < 34359738368 ==> 131072 <= align ==> \exists integer m; 8192 * \result == m * align;
+    ensures refused: \result == 34359738368 ==> HeapSame{Pre,Here}(s);
 */
-uintptr_t growth_place(struct space *s, size_t size, size_t align);
+uint64_t growth_anywhere(struct space *s, uint32_t npages, size_t align);
 
-/* Reserves the size bytes behind the highest range, with their metadata. False if they are not to be had. */
+/* Grows the heap by the npages pages from page on, which are not the heap's, and perhaps some behind them. False if they
+ * are not to be had. */
 /*@ requires valid: \valid(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
-    requires size: 0 < size && size % 8192 == 0;
+    requires pages: page <= 34359738368 && 1 <= npages <= 4294967295;
     requires inv: GrowthInv(s);
     terminates \true;
-    assigns s->reserved, g_os[0 .. 34359738367];
+    assigns s->reserved, s->heap, g_os[0 .. 34359738367];
     assigns vs_pages.block[0 .. 1048575] \from vs_pages.block[0 .. 1048575];
-    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks;
-    assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from size, &vs_empty_span;
-    ensures inv: GrowthInv(s);
-    ensures same: HeapSame{Pre,Here}(s);
-    ensures kept: ArenasKept{Pre,Here};
-*/
-bool growth_extend(struct space *s, size_t size);
-
-/* Makes size bytes of reserved address space the heap's, and perhaps some behind them. False if refused. */
-/*@ requires valid: \valid(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
-    requires range: OsRange(base, size);
-    requires one: RangesHold(&s->reserved.range[0], s->reserved.n, base, base + size);
-    requires inv: GrowthInv(s);
-    terminates \true;
-    assigns s->reserved, s->heap, g_os[0 .. 34359738367], vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
-      vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0,
-      vs_pages.block[0 .. 1048575]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[0 .. 1048575]->level4[0 .. 63], vs_pages.block[0 .. 1048575]->level3[0 .. 7];
+    assigns vs_pages.number[0 .. 1048575], vs_pages.nblocks, vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
+      vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from npages, &vs_empty_span;
     ensures inv: GrowthInv(s);
     ensures grown: HeapGrown{Pre,Here}(s);
     ensures kept: ArenasKept{Pre,Here};
     ensures refused: !\result ==> HeapSame{Pre,Here}(s);
-    ensures added: \result ==> RunAdded{Pre,Here}(s, base / 8192, (base + size) / 8192);
+    ensures added: \result ==> RunAdded{Pre,Here}(s, page, page + npages);
 */
-bool growth_prepare(struct space *s, uintptr_t base, size_t size);
+bool growth_at(struct space *s, uint64_t page, uint64_t npages);
 
 #endif

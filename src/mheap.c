@@ -24,27 +24,6 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT};
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
-/* Grows the heap by a run of free pages that npages pages fit in, aligned to align bytes and, if they are no more than
- * a VS_GROWTH_UNIT, in one arena. The lowest place where they fit then, or VS_NO_PAGE. */
-HEAP_LOCKED static uint64_t mheap_grow(uint32_t npages, size_t align) {
-  size_t size = growth_round_up((size_t)npages * VS_PAGE_SIZE, VS_GROWTH_UNIT);
-  size_t unit = align < VS_GROWTH_UNIT ? VS_GROWTH_UNIT : align;
-  uintptr_t base = growth_place(&vs_heap.space, size, unit);
-  if (base == 0 || !growth_prepare(&vs_heap.space, base, size)) return VS_NO_PAGE;
-  bool anywhere = align <= VS_PAGE_SIZE && size > VS_GROWTH_UNIT;
-  return anywhere ? pagealloc_find(npages) : base / VS_PAGE_SIZE;
-}
-
-/* Grows the heap by the npages pages from page on, which are not the heap's. False if they are not to be had. */
-HEAP_LOCKED static bool mheap_grow_at(uint64_t page, uint64_t npages) {
-  struct space *s = &vs_heap.space;
-  uintptr_t base = page_address(page), end = space_end(s);
-  size_t size = growth_round_up((size_t)npages * VS_PAGE_SIZE, VS_GROWTH_UNIT);
-  bool last = base == end || (base < end && addrranges_hold(&s->reserved, base, end));
-  if (last && size > end - base && !growth_extend(s, growth_round_up(size - (end - base), VS_ARENA_SIZE))) return false;
-  return addrranges_hold(&s->reserved, base, base + size) && growth_prepare(s, base, size);
-}
-
 HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   vs_heap.spans++;
   return arena_take_descriptor(a);
@@ -80,7 +59,7 @@ HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
 
 /* Takes pages for a span, from page on if it is one, and else from new arenas; NULL if refused. */
 HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, uint64_t *dirty) {
-  if (page == VS_NO_PAGE) page = mheap_grow(npages, align);
+  if (page == VS_NO_PAGE) page = growth_anywhere(&vs_heap.space, npages, align);
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
   struct mspan *s = mheap_new_span(page, npages);
@@ -262,7 +241,7 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
 /* Whether the npages pages from page on are free, or the heap can grow by those that are not its own. */
 HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   uint64_t run = pagealloc_run(page, npages);
-  return run == npages || mheap_grow_at(page + run, npages - run);
+  return run == npages || growth_at(&vs_heap.space, page + run, npages - run);
 }
 
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {

@@ -345,7 +345,7 @@ static void pagealloc_list(uint32_t number) {
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
 */
 static bool pagealloc_add_block(uint32_t i) {
-  struct page_block *b = pagealloc_new_block();
+  struct page_block *b = pagealloc_new_block(i);
   if (!b) return false;
   /*@ assert zero: \forall integer c, q; 0 <= c < 64 ==> 0 <= q < 512 ==>
         b->chunk[c].free[q / 64] == 0 && b->chunk[c].dirty[q / 64] == 0; */

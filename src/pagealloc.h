@@ -16,13 +16,16 @@
 #include "os.h"
 #include "pagetree.h"
 
-/* A fresh block, all zeros, or NULL if the system refused: os_metadata for the type, because a cast from void is
- * beyond the proof (T-04). */
-/*@ terminates \true;
-    assigns \result \from \nothing;
+/* Fresh memory for block n, all zeros, or NULL if the system refused: os_metadata for the type, because a cast from void
+ * is beyond the proof (T-04). */
+/*@ requires bound: n < 1048576;
+    requires once: !HasBlock(n);
+    terminates \true;
+    assigns \result \from n;
+    ensures place: \result == \null || \result == BlockPlace(n);
     ensures valid: \result != \null ==> \valid(\result);
-    ensures fresh: \result != \null ==> \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==>
-      \base_addr(\result) != \base_addr(vs_pages.block[n]);
+    ensures fresh: \result != \null ==> \forall integer m; 0 <= m < 1048576 ==> HasBlock(m) ==>
+      \base_addr(\result) != \base_addr(vs_pages.block[m]);
     ensures sums: \result != \null ==> (\forall integer i; 0 <= i < 64 ==> \result->level4[i] == 0) &&
       (\forall integer i; 0 <= i < 8 ==> \result->level3[i] == 0);
     ensures bits: \result != \null ==> \forall integer i, w; 0 <= i < 64 ==> 0 <= w < 8 ==>
@@ -30,9 +33,12 @@
     ensures idle: \result != \null ==> \result->idle == 0;
 */
 #ifdef __FRAMAC__
-struct page_block *pagealloc_new_block(void);
+struct page_block *pagealloc_new_block(uint64_t n);
 #else
-static inline struct page_block *pagealloc_new_block(void) { return os_metadata(sizeof(struct page_block)); }
+static inline struct page_block *pagealloc_new_block(uint64_t n) {
+  (void)n;
+  return os_metadata(sizeof(struct page_block));
+}
 #endif
 
 /* The chunk of a page, which has a block. */
