@@ -31,7 +31,7 @@ SMOKE_LINE = re.compile(r"^\[wp\] \[(?P<state>[^\]]+)\] Smoke-test (?P<goal>\S+)
 NOT_TRIED = re.compile(r"^\[wp\] Goal (?P<goal>\S+) : (?P<rest>.*)$")
 SCHEDULED = re.compile(r"^\[wp\] (\d+) goals? scheduled")
 SMOKE_PLACE = re.compile(r"^\[wp\] (\S+:\d+): Warning: Failed smoke-test")
-SUMMARY = re.compile(r"^\[wp\] Proved goals:\s*(\d+) / (\d+)", re.M)
+SUMMARY = re.compile(r"^\[wp\] Proved goals:\s*\d+ / (\d+)", re.M)
 ATTEMPT = "[wp] Running WP plugin"
 # Goal of a function NAME: typed_NAME_<kind>...; the kinds keep `f` apart from `f_call`.
 KIND = re.compile(r"(?:check_|admit_)?(?:ensures|exits|assert|loop|call|assigns|requires|terminates|decreases|variant|"
@@ -98,7 +98,7 @@ class Run:
         self.properties = []   # as the Frama-C server describes them, with a relative "file"
         self.open_titles = {}  # property title -> (file, line)
         self.log = ""
-        self.said = (0, 0)     # by Frama-C's own summaries: goals proved, goals
+        self.said = 0          # goals that there are, by Frama-C's first summary
         self.stopped = None    # the open goal that was enough
 
 
@@ -111,16 +111,8 @@ def merge(run, other):
     run.properties = [p for p in run.properties if p["kind"] != "lemma"] + [p for p in other.properties if p["kind"] == "lemma"]
     run.open_titles.update(other.open_titles)
     run.log += other.log
-    run.said = (run.said[0] + other.said[0], run.said[1] + other.said[1])
+    run.said += other.said
     return run
-
-
-def read_summaries(run):
-    """What Frama-C counted: the first attempt at all goals, the last at those that were still open."""
-    summaries = [tuple(map(int, m)) for m in SUMMARY.findall(run.log)]
-    if summaries:
-        (_, goals), (proved, tried) = summaries[0], summaries[-1]
-        run.said = (goals - (tried - proved), goals)
 
 
 def read_server_output(run, path, root):
@@ -334,7 +326,8 @@ def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None
             with open(log_name, "a", encoding="utf-8") as f:
                 f.write(" ".join(cmd) + "\n" + run.log)
         read_log(run)
-        read_summaries(run)
+        said = SUMMARY.search(run.log)
+        run.said = int(said.group(1)) if said else 0
         if run.stopped:
             return run
         answer = os.path.join(scratch, "request.out.json")
