@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How many pages should go back to the system: the state of the scavenger's policy (after Go's runtime/mgcscavenge.go),
- * of which pacing.h is the arithmetic. Which pages they are, and when they go, says scavenge.h.
+ * of which pacing.h is the arithmetic. Which pages they are says idle.h, when they go scavenge.h.
  *
  * The recent peak is the most that was in use in this period of VS_PERIOD and the one before.
  *

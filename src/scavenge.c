@@ -2,17 +2,8 @@
  * The scavenger. See scavenge.h. */
 #include "scavenge.h"
 
-#include "candidate.h"
+#include "idle.h"
 #include "os.h"
-
-/* Pages of the system in groups of so many of ours, of a huge page, and that one system call gives back at most, but
- * for a huge page. */
-#define SYSTEM_PAGES 1u
-#define HUGE_PAGES 256u
-#define RANGE_PAGES 64u
-
-/* Chunks that are looked into with the heap locked at a time. */
-#define LOOKS 64u
 
 /* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
 #define NOTHING UINT64_MAX
@@ -27,47 +18,22 @@ struct vs_lock vs_scavenge_lock = VS_LOCK_INIT;
 static uint64_t next;
 static uint64_t last VS_GUARDED_BY(vs_scavenge_lock);
 
-/* Takes the highest free and dirty pages, about want of them, out of the free pages: their first, and how many; 0 if
- * there are none in the chunks looked into. VS_NO_PAGE if there are none at all. */
-HEAP_LOCKED static uint64_t scavenge_take(uint64_t want, uint32_t *npages) {
-  uint32_t max = want < RANGE_PAGES ? (uint32_t)want : RANGE_PAGES;
-  uint64_t chunk = want == 0 ? VS_NO_PAGE : pagealloc_idle_chunk(VS_NO_PAGE);
-  for (uint32_t i = 0; i < LOOKS && chunk < VS_NO_PAGE; i++) {
-    uint32_t first = candidate_find(pagealloc_chunk(chunk), SYSTEM_PAGES, max, HUGE_PAGES, npages);
-    if (first < VS_CHUNK_PAGES) {
-      (void)pagealloc_take(chunk + first, *npages);
-      return chunk + first;
-    }
-    pagealloc_not_idle(chunk);
-    chunk = pagealloc_idle_chunk(chunk);
-  }
-  *npages = 0;
-  return chunk;
-}
-
-/* Puts pages that scavenge_take took back; done: their memory is gone. */
-HEAP_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool done) {
-  if (done) {
-    pagealloc_put_clean(first, npages);
-    vs_heap.dirty_pages -= npages;
-    vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
-  } else {
-    pagealloc_put(first, npages);
-  }
-}
-
 /* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
 VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reclaim_reason why, uint64_t now) {
   uint32_t npages = 0;
   bool done = false;
   lock_acquire(&vs_heap.lock);
   reclaim_turn(&vs_heap.reclaim, now, vs_heap.used_pages);
-  uint64_t first = scavenge_take(reclaim_due(&vs_heap.reclaim, why, vs_heap.dirty_pages), &npages);
+  uint64_t first = idle_take(reclaim_due(&vs_heap.reclaim, why, vs_heap.dirty_pages), &npages);
   lock_release(&vs_heap.lock);
   if (npages != 0) done = os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
   uint64_t gone = done ? npages : npages != 0 || first == VS_NO_PAGE ? NOTHING : 0;
   lock_acquire(&vs_heap.lock);
-  if (npages != 0) scavenge_put(first, npages, done);
+  if (npages != 0) idle_put(first, npages, done);
+  if (done) {
+    vs_heap.dirty_pages -= npages;
+    vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
+  }
   reclaim_pay(&vs_heap.reclaim, gone, vs_heap.used_pages, vs_heap.dirty_pages);
   lock_release(&vs_heap.lock);
   return gone;

@@ -10,13 +10,13 @@
  *                thread (background.h)
  *   scavenge_trim   everything
  *
- * How many pages those are says reclaim.h. A range that is given back is taken out of the free pages, given to the system
- * with the heap unlocked, and then returned to the free pages as not dirty. One range is under way at a time, under
- * vs_scavenge_lock; whoever holds that lock knows that none is.
+ * How many pages those are says reclaim.h, and which idle.h. A range that is given back is taken out of the free pages,
+ * given to the system with the heap unlocked, and then returned to the free pages as not dirty. One range is under way at
+ * a time, under vs_scavenge_lock; whoever holds that lock knows that none is.
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
- * Up: alloc, cycle, mcache, background, audit, interpose. Down: reclaim, pacing, candidate, pagealloc, mheap, os, lock.
+ * Up: alloc, cycle, mcache, background, audit, interpose. Down: idle, reclaim, pacing, mheap, os, lock.
  * Invariant: a page under way is neither free nor of a span. Claims: C3 C5 C10.
  */
 #ifndef VERISPAN_SCAVENGE_H
