@@ -51,6 +51,9 @@ static uint32_t idle_look(uint64_t chunk, uint32_t max, uint32_t *npages) {
     ensures bound: \result <= 34359738368 && *npages <= max + VS_HUGE_PAGES;
     ensures hit: 0 < *npages ==> \result % 512 + *npages <= 512 && \result < 34359738368;
     ensures idle: 0 < *npages ==> \forall integer p; \result <= p < \result + *npages ==> PageIdle{Pre}(p);
+    ensures highest: 0 < *npages ==> IdleNone{Pre}(\result + *npages, 34359738368);
+    ensures none: \result == 34359738368 ==> *npages == 0 && IdleNone{Pre}(0, 34359738368);
+    ensures kept: IdleKept{Pre,Here}(0, 34359738368);
     ensures same: ChunksSame{Pre,Here};
 */
 static uint64_t idle_find(uint32_t max, uint32_t *npages) {
@@ -59,6 +62,11 @@ static uint64_t idle_find(uint32_t max, uint32_t *npages) {
       loop invariant chunk: chunk < 34359738368 ==> chunk % 512 == 0 && HasBlock(chunk / 32768);
       loop invariant inv: PagesInv;
       loop invariant same: ChunksSame{Pre,Here};
+      loop invariant above: chunk < 34359738368 ==> IdleNone{Pre}(chunk + 512, 34359738368);
+      loop invariant none: chunk == 34359738368 ==> IdleNone{Pre}(0, 34359738368);
+      loop invariant below: \forall integer p; 0 <= p < chunk + 512 <= 34359738368 ==>
+        (PageMarked(p) <==> PageMarked{Pre}(p));
+      loop invariant kept: IdleKept{Pre,Here}(0, 34359738368);
       loop assigns i, chunk, *npages, vs_pages.block[0 .. 1048575]->idle;
       loop variant LOOKS - i;
   */
@@ -67,7 +75,13 @@ static uint64_t idle_find(uint32_t max, uint32_t *npages) {
     //@ assert same: FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
     if (first < VS_CHUNK_PAGES) return chunk + first;
     pagealloc_not_idle(chunk);
+    /*@ assert marks: \forall integer p; 0 <= p < 34359738368 ==> p < chunk || chunk + 512 <= p ==>
+          (PageMarked(p) <==> PageMarked{LoopCurrent}(p)); */
+    //@ assert kept: IdleKept{Pre,Here}(0, 34359738368);
+    //@ ghost uint64_t looked = chunk;
     chunk = pagealloc_idle_chunk(chunk);
+    /*@ assert skipped: \forall integer p; 0 <= p < looked ==> chunk == 34359738368 || chunk + 512 <= p ==>
+          !PageMarked{Pre}(p); */
   }
   *npages = 0;
   return chunk;
