@@ -80,25 +80,61 @@ static uint64_t idle_find(uint32_t max, uint32_t *npages) {
     //@ assert kept: IdleKept{Pre,Here}(0, 34359738368);
     //@ ghost uint64_t looked = chunk;
     chunk = pagealloc_idle_chunk(chunk);
+    /*@ assert chunks: \forall integer p; 0 <= p < looked ==> 0 <= p / 32768 < 1048576 && 0 <= p / 512 % 64 < 64 &&
+          64 * (p / 32768) + p / 512 % 64 == p / 512 < looked / 512; */
     /*@ assert skipped: \forall integer p; 0 <= p < looked ==> chunk == 34359738368 || chunk + 512 <= p ==>
+          !PageMarked(p); */
+    /*@ assert before: \forall integer p; 0 <= p < looked ==> chunk == 34359738368 || chunk + 512 <= p ==>
           !PageMarked{Pre}(p); */
   }
   *npages = 0;
   return chunk;
 }
 
+/* As many of the wanted pages as go at once. */
+/*@ requires some: 0 < want;
+    assigns \nothing;
+    ensures bound: 1 <= \result <= VS_RANGE_PAGES && \result <= want;
+*/
+static uint32_t idle_most(uint64_t want) { return want < VS_RANGE_PAGES ? (uint32_t)want : VS_RANGE_PAGES; }
+
+/* Takes free pages of one chunk. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 512 - first % 512;
+    requires inv: PagesInv;
+    requires free: RunFree(first, first + npages);
+    terminates \true;
+    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
+      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+      vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
+      vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
+      vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
+    ensures inv: PagesInv;
+    ensures there: HaveBlocks(first, first + npages - 1);
+    ensures end: first + npages <= vs_pages.end0 * 2097152 <= 34359738368;
+    ensures taken: PagesTaken(first, first + npages);
+    ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
+    ensures above: FreeSame{Pre,Here}(first + npages, 34359738368) && DirtySame{Pre,Here}(first + npages, 34359738368);
+*/
+static void idle_claim(uint64_t first, uint32_t npages) {
+  //@ assert free: PageFree(first) && PageFree(first + npages - 1);
+  //@ assert one: (first + npages - 1) / 32768 == first / 32768;
+  //@ assert end: first + npages <= vs_pages.end0 * 2097152 <= 34359738368;
+  (void)pagealloc_take(first, npages);
+  //@ assert blocks: BlocksSame{Pre,Here};
+}
+
 uint64_t idle_take(uint64_t want, uint32_t *npages) {
   *npages = 0;
   if (want == 0) return VS_NO_PAGE;
-  uint64_t first = idle_find(want < VS_RANGE_PAGES ? (uint32_t)want : VS_RANGE_PAGES, npages);
+  uint64_t first = idle_find(idle_most(want), npages);
   //@ assert same: FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
   if (*npages == 0) return first;
-  //@ assert free: RunFree(first, first + *npages) && PageFree(first + *npages - 1);
-  //@ assert block: first / 32768 == (first + *npages - 1) / 32768 && HasBlock(first / 32768);
-  //@ assert end: first + *npages <= vs_pages.end0 * 2097152 <= 34359738368;
+  //@ assert free: RunFree(first, first + *npages);
   //@ ghost Found: ;
-  (void)pagealloc_take(first, *npages);
-  //@ assert same: *npages == \at(*npages, Found) && BlocksSame{Found,Here};
+  idle_claim(first, *npages);
+  //@ assert same: *npages == \at(*npages, Found);
   return first;
 }
 

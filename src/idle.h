@@ -41,7 +41,9 @@
     ensures below: 0 < *npages ==> FreeSame{Pre,Here}(0, \result) && DirtySame{Pre,Here}(0, \result);
     ensures above: 0 < *npages ==> FreeSame{Pre,Here}(\result + *npages, 34359738368) &&
       DirtySame{Pre,Here}(\result + *npages, 34359738368);
-    ensures none: *npages == 0 ==> FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
+    ensures same: *npages == 0 ==> FreeSame{Pre,Here}(0, 34359738368) && DirtySame{Pre,Here}(0, 34359738368);
+    ensures highest: 0 < *npages ==> IdleNone{Pre}(\result + *npages, 34359738368);
+    ensures none: 0 < want ==> \result == 34359738368 ==> IdleNone{Pre}(0, 34359738368);
 */
 uint64_t idle_take(uint64_t want, uint32_t *npages);
 
