@@ -3,7 +3,7 @@
  * Which pages of a chunk to give back to the system next (Go's runtime/mgcscavenge.go, findScavengeCandidate). Apart from
  * pagechunk because its lemmas about multiples would slow down the proofs there.
  *
- * Up: scavenge. Down: pagechunk.
+ * Up: idle. Down: pagechunk.
  * Invariant: none. Claims: C7 C10.
  */
 #ifndef VERISPAN_CANDIDATE_H

@@ -6,9 +6,8 @@
 #include "growth.h"
 #include "os.h"
 #include "ownership.h"
-#include "scavenge.h"
 
-struct mheap vs_heap = {.lock = VS_LOCK_INIT};
+struct mheap vs_heap = {.lock = VS_LOCK_INIT, .reclaim = VS_RECLAIM_INIT};
 
 /* A large block that must be zero is zeroed by the system if fewer of its pages than this fraction hold data: zeroing
  * it here would touch them all. */
@@ -50,6 +49,11 @@ HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages)
   return s;
 }
 
+/* Notes that pages were taken, of which clean held no memory before. */
+HEAP_LOCKED static void mheap_note_taken(uint64_t clean) {
+  reclaim_note_taken(&vs_heap.reclaim, clean, vs_heap.used_pages, vs_heap.dirty_pages);
+}
+
 /* Takes free pages. How many of them may hold old data. */
 HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
   uint64_t dirty = pagealloc_take(first, npages);
@@ -63,7 +67,7 @@ HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size
   if (page == VS_NO_PAGE) return 0;
   *dirty = mheap_take_pages(page, npages);
   struct mspan *s = mheap_new_span(page, npages);
-  scavenge_taken(npages - *dirty);
+  mheap_note_taken(npages - *dirty);
   return s;
 }
 
@@ -76,7 +80,7 @@ static void mheap_release_span(struct mspan *s) {
   pagealloc_put(first, npages);
   mheap_put_descriptor(a, s);
   vs_heap.used_pages -= npages;
-  scavenge_freed();
+  reclaim_note(&vs_heap.reclaim, vs_heap.used_pages, vs_heap.dirty_pages);
   lock_release(&vs_heap.lock);
 }
 
@@ -147,7 +151,7 @@ HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, u
     c->next = vs_heap.caches;
     __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
   }
-  scavenge_taken(bits_count(clean));
+  mheap_note_taken(bits_count(clean));
 }
 
 /* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it can spare. */
@@ -262,7 +266,7 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
     vs_heap.used_pages += npages;
     vs_heap.used_pages -= have;
     s->npages = (uint32_t)npages;
-    scavenge_taken(clean);
+    mheap_note_taken(clean);
   }
   lock_release(&vs_heap.lock);
   return done;

@@ -12,7 +12,7 @@
  * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
  * (spec/decisions/0009-address-space.md).
  *
- * Up: mcentral, mcache, alloc. Down: growth, arena, space, fit, pagealloc, pagecache, scavenge, mspan, os, lock.
+ * Up: mcentral, mcache, alloc. Down: growth, arena, space, fit, pagealloc, pagecache, reclaim, mspan, os, lock.
  * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache; a page that is not
  * dirty reads as zeros (spec/decisions/0010-zero-pages.md).
  * Claims: C1 C3 C5 C6 C10.
@@ -28,6 +28,7 @@
 #include "lock.h"
 #include "pagealloc.h"
 #include "pagecache.h"
+#include "reclaim.h"
 #include "space.h"
 
 /* The largest block: one page less than 2^45 bytes. */
@@ -57,6 +58,7 @@ struct mheap {
   uint64_t released_bytes;  /* bytes ever returned to the system */
   uint64_t spans;           /* descriptors in use and in caches */
   uint64_t filled_pages;    /* pages that caches got when they were last filled */
+  struct reclaim reclaim;   /* how many pages should go back to the system */
   struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
 };
 

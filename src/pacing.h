@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How much memory the heap keeps beyond what is in use, and how much time giving back the rest may take: the
- * arithmetic of the scavenger's policy (after Go's runtime/mgcscavenge.go and mgcpacer.go), without its state.
+ * arithmetic of the scavenger's policy (after Go's runtime/mgcscavenge.go and mgcpacer.go), without its state (reclaim.h).
  *
  * Sizes are in pages of 8 KiB unless they say bytes, times in nanoseconds.
  *
- * Up: scavenge. Down: nothing.
+ * Up: reclaim, scavenge. Down: nothing.
  * Invariant: none. Claims: C7 C11.
  */
 #ifndef VERISPAN_PACING_H

@@ -4,7 +4,7 @@
  * runtime/mpagealloc.go). A search goes down one path of the tree of src/pagetree.h, over 8 entries a level; taking and
  * freeing pages write the path up. Everything here needs the heap lock.
  *
- * Up: mheap, scavenge, audit. Down: pagetree, pagechunk, pagesum, os.
+ * Up: mheap, idle, audit. Down: pagetree, pagechunk, pagesum, os.
  * Invariant: PagesInv (spec/pagetree.acsl): each summary is that of its pages; no page below search is free. Claims: C3 C10.
  */
 #ifndef VERISPAN_PAGEALLOC_H
@@ -262,6 +262,8 @@ uint64_t pagealloc_idle_chunk(uint64_t end);
     assigns vs_pages.block[page / 32768]->idle;
     ensures inv: PagesInv;
     ensures idle: !BlockIdle(page / 32768, page / 512 % 64);
+    ensures others: \forall integer n, c; 0 <= n < 1048576 ==> 0 <= c < 64 ==>
+      n != page / 32768 || c != page / 512 % 64 ==> (BlockIdle(n, c) <==> BlockIdle{Pre}(n, c));
     ensures same: ChunksSame{Pre,Here};
 */
 void pagealloc_not_idle(uint64_t page);

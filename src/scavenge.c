@@ -2,17 +2,8 @@
  * The scavenger. See scavenge.h. */
 #include "scavenge.h"
 
-#include "candidate.h"
+#include "idle.h"
 #include "os.h"
-
-/* Pages of the system in groups of so many of ours, of a huge page, and that one system call gives back at most, but
- * for a huge page. */
-#define SYSTEM_PAGES 1u
-#define HUGE_PAGES 256u
-#define RANGE_PAGES 64u
-
-/* Chunks that are looked into with the heap locked at a time. */
-#define LOOKS 64u
 
 /* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
 #define NOTHING UINT64_MAX
@@ -21,118 +12,36 @@
 #define REST 250000000u
 #define BREATH 10000000u
 
-/* Which pages to give back: those that must go at once, those that are due without haste, all. */
-enum reason { AT_ONCE, PACED, ALL };
-
 struct vs_lock vs_scavenge_lock = VS_LOCK_INIT;
-
-static struct {
-  uint64_t period;     /* when this period began, nanoseconds */
-  uint64_t peak;       /* most pages in use in this period, and in the one before */
-  uint64_t last_peak;
-  uint64_t limit;      /* pages */
-  size_t limit_bytes;
-} state VS_GUARDED_BY(vs_heap.lock) = {.limit = VS_NO_LIMIT, .limit_bytes = SIZE_MAX};
-
-/* What scavenge_assist looks at without a lock. Written with the heap locked: whether more pages hold memory than those
- * in use explain; and pages to give back at once. */
-static uint64_t wanted, owed;
 
 /* When paced work may go on, and when there was some last, nanoseconds. Written under vs_scavenge_lock. */
 static uint64_t next;
 static uint64_t last VS_GUARDED_BY(vs_scavenge_lock);
 
-/* The most pages in use lately. */
-HEAP_LOCKED static uint64_t scavenge_peak(void) {
-  return state.peak > state.last_peak ? state.peak : state.last_peak;
-}
-
-HEAP_LOCKED static void scavenge_note(void) {
-  bool want = pacing_excess(vs_heap.dirty_pages, vs_heap.used_pages, state.limit) != 0;
-  vs_store_relaxed_u64(&wanted, want);
-}
-
-void scavenge_taken(uint64_t clean) {
-  if (vs_heap.used_pages > state.peak) state.peak = vs_heap.used_pages;
-  if (clean != 0) {
-    uint64_t before = vs_load_relaxed_u64(&owed);
-    vs_store_relaxed_u64(&owed, pacing_owed(before, clean, vs_heap.dirty_pages, scavenge_peak(), state.limit));
-  }
-  scavenge_note();
-}
-
-void scavenge_freed(void) { scavenge_note(); }
-
-/* Begins a new period if this one is over. */
-HEAP_LOCKED static void scavenge_turn(uint64_t now) {
-  if (pacing_over(now, state.period) < VS_PERIOD) return;
-  state.period = now;
-  state.last_peak = state.peak;
-  state.peak = vs_heap.used_pages;
-}
-
-/* How many pages to give back now. */
-HEAP_LOCKED static uint64_t scavenge_due(enum reason why) {
-  if (why == ALL) return vs_heap.dirty_pages;
-  if (why == PACED) return pacing_excess(vs_heap.dirty_pages, scavenge_peak(), state.limit);
-  return pacing_owed(vs_load_relaxed_u64(&owed), 0, vs_heap.dirty_pages, scavenge_peak(), state.limit);
-}
-
-/* Takes the highest free and dirty pages, about want of them, out of the free pages: their first, and how many; 0 if
- * there are none in the chunks looked into. VS_NO_PAGE if there are none at all. */
-HEAP_LOCKED static uint64_t scavenge_take(uint64_t want, uint32_t *npages) {
-  uint32_t max = want < RANGE_PAGES ? (uint32_t)want : RANGE_PAGES;
-  uint64_t chunk = want == 0 ? VS_NO_PAGE : pagealloc_idle_chunk(VS_NO_PAGE);
-  for (uint32_t i = 0; i < LOOKS && chunk < VS_NO_PAGE; i++) {
-    uint32_t first = candidate_find(pagealloc_chunk(chunk), SYSTEM_PAGES, max, HUGE_PAGES, npages);
-    if (first < VS_CHUNK_PAGES) {
-      (void)pagealloc_take(chunk + first, *npages);
-      return chunk + first;
-    }
-    pagealloc_not_idle(chunk);
-    chunk = pagealloc_idle_chunk(chunk);
-  }
-  *npages = 0;
-  return chunk;
-}
-
-/* Puts pages that scavenge_take took back; done: their memory is gone. */
-HEAP_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool done) {
-  if (done) {
-    pagealloc_put_clean(first, npages);
-    vs_heap.dirty_pages -= npages;
-    vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
-  } else {
-    pagealloc_put(first, npages);
-  }
-}
-
-/* Accounts for npages given back. */
-HEAP_LOCKED static void scavenge_pay(uint64_t npages) {
-  vs_store_relaxed_u64(&owed, npages == NOTHING ? 0 : pacing_over(vs_load_relaxed_u64(&owed), npages));
-  scavenge_note();
-}
-
 /* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
-VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reason why, uint64_t now) {
+VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reclaim_reason why, uint64_t now) {
   uint32_t npages = 0;
   bool done = false;
   lock_acquire(&vs_heap.lock);
-  scavenge_turn(now);
-  uint64_t first = scavenge_take(scavenge_due(why), &npages);
+  reclaim_turn(&vs_heap.reclaim, now, vs_heap.used_pages);
+  uint64_t first = idle_take(reclaim_due(&vs_heap.reclaim, why, vs_heap.dirty_pages), &npages);
   lock_release(&vs_heap.lock);
   if (npages != 0) done = os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
   uint64_t gone = done ? npages : npages != 0 || first == VS_NO_PAGE ? NOTHING : 0;
   lock_acquire(&vs_heap.lock);
-  if (npages != 0) scavenge_put(first, npages, done);
-  scavenge_pay(gone);
+  if (npages != 0) idle_put(first, npages, done);
+  if (done) {
+    vs_heap.dirty_pages -= npages;
+    vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
+  }
+  reclaim_pay(&vs_heap.reclaim, gone, vs_heap.used_pages, vs_heap.dirty_pages);
   lock_release(&vs_heap.lock);
   return gone;
 }
 
 VS_REQUIRES(vs_scavenge_lock) static void scavenge_at_once(uint64_t now) {
-  uint64_t left = vs_load_relaxed_u64(&owed);
-  while (left != 0) left = pacing_over(left, scavenge_range(AT_ONCE, now));
+  uint64_t left = reclaim_owed(&vs_heap.reclaim);
+  while (left != 0) left = pacing_over(left, scavenge_range(RECLAIM_AT_ONCE, now));
 }
 
 /* A quantum of paced work, or less if no more is due. */
@@ -140,7 +49,7 @@ VS_REQUIRES(vs_scavenge_lock) static void scavenge_paced(uint64_t now) {
   uint64_t start = os_thread_nanoseconds(), quantum = pacing_quantum(pacing_over(now, last)), worked, gone;
   last = now;
   do {
-    gone = scavenge_range(PACED, now);
+    gone = scavenge_range(RECLAIM_PACED, now);
     worked = os_thread_nanoseconds() - start;
   } while (gone != NOTHING && worked < quantum);
   uint64_t after = pacing_next(vs_load_relaxed_u64(&next), now, worked, os_processors());
@@ -148,9 +57,9 @@ VS_REQUIRES(vs_scavenge_lock) static void scavenge_paced(uint64_t now) {
 }
 
 void scavenge_assist(void) {
-  if (vs_load_relaxed_u64(&wanted) == 0) return;
+  if (!reclaim_wanted(&vs_heap.reclaim)) return;
   uint64_t now = os_nanoseconds();
-  bool at_once = vs_load_relaxed_u64(&owed) != 0;
+  bool at_once = reclaim_owed(&vs_heap.reclaim) != 0;
   if ((!at_once && now < vs_load_relaxed_u64(&next)) || !lock_try(&vs_scavenge_lock)) return;
   if (at_once)
     scavenge_at_once(now);
@@ -161,7 +70,7 @@ void scavenge_assist(void) {
 
 uint64_t scavenge_wait(void) {
   scavenge_assist();
-  if (vs_load_relaxed_u64(&wanted) == 0) return REST;
+  if (!reclaim_wanted(&vs_heap.reclaim)) return REST;
   uint64_t wait = pacing_over(vs_load_relaxed_u64(&next), os_nanoseconds());
   return wait < BREATH ? BREATH : wait;
 }
@@ -173,7 +82,7 @@ uint64_t scavenge_trim(void) {
   lock_release(&vs_heap.lock);
   do {
     lock_acquire(&vs_scavenge_lock);
-    gone = scavenge_range(ALL, os_nanoseconds());
+    gone = scavenge_range(RECLAIM_ALL, os_nanoseconds());
     lock_release(&vs_scavenge_lock);
     if (gone != NOTHING) total += gone;
     left = pacing_over(left, gone);
@@ -183,11 +92,7 @@ uint64_t scavenge_trim(void) {
 
 size_t scavenge_set_limit(size_t bytes) {
   lock_acquire(&vs_heap.lock);
-  size_t before = state.limit_bytes;
-  state.limit_bytes = bytes;
-  state.limit = bytes == SIZE_MAX ? VS_NO_LIMIT : bytes / VS_PAGE_SIZE;
-  vs_store_relaxed_u64(&owed, scavenge_due(AT_ONCE));
-  scavenge_note();
+  size_t before = reclaim_set_limit(&vs_heap.reclaim, bytes, vs_heap.used_pages, vs_heap.dirty_pages);
   lock_release(&vs_heap.lock);
   scavenge_assist();
   return before;

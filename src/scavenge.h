@@ -10,15 +10,13 @@
  *                thread (background.h)
  *   scavenge_trim   everything
  *
- * The recent peak is the most that was in use in this period of VS_PERIOD and the one before.
- *
- * A range that is given back is taken out of the free pages, given to the system with the heap unlocked, and then
- * returned to the free pages as not dirty. One range is under way at a time, under vs_scavenge_lock; whoever holds that
- * lock knows that none is.
+ * How many pages those are says reclaim.h, and which idle.h. A range that is given back is taken out of the free pages,
+ * given to the system with the heap unlocked, and then returned to the free pages as not dirty. One range is under way at
+ * a time, under vs_scavenge_lock; whoever holds that lock knows that none is.
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
- * Up: mheap, alloc, mcache, background, audit, interpose. Down: candidate, pacing, pagealloc, os, lock.
+ * Up: alloc, cycle, mcache, background, audit, interpose. Down: idle, reclaim, pacing, mheap, os, lock.
  * Invariant: a page under way is neither free nor of a span. Claims: C3 C5 C10.
  */
 #ifndef VERISPAN_SCAVENGE_H
@@ -26,18 +24,11 @@
 
 #include <stddef.h>
 
+#include "lock.h"
 #include "mheap.h"
-#include "pacing.h"
-
-/* Nanoseconds of a period. */
-#define VS_PERIOD 500000000u
 
 /* Taken before the heap's lock. */
 extern struct vs_lock vs_scavenge_lock;
-
-/* Notes that pages were taken, of which clean held no memory before; or that pages were freed. */
-HEAP_LOCKED void scavenge_taken(uint64_t clean);
-HEAP_LOCKED void scavenge_freed(void);
 
 /* Does some of the work that is due. For threads that allocate or free, where it holds up nobody else. */
 void scavenge_assist(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);

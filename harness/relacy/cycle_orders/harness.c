@@ -11,8 +11,8 @@
  *             were free, of a dead span of another heap, of an mcache, or as a large object. It finds no object, or one
  *             that is all that it should be
  *
- * Only the operating system is replaced, which has no more memory to give, and scavenge. Locks are relacy's. Words that
- * a start is not about are quiet.
+ * Only the operating system is replaced, which has no more memory to give, and scavenge with reclaim. Locks are relacy's.
+ * Words that a start is not about are quiet.
  */
 #include <string.h>
 
@@ -91,8 +91,15 @@ _Noreturn void os_fatal(const char *function, const char *what, uintptr_t addr) 
   (void)addr;
   unexpected();
 }
-void scavenge_taken(uint64_t clean) { (void)clean; }
-void scavenge_freed(void) {}
+void reclaim_note(struct reclaim *r, uint64_t used, uint64_t dirty) {
+  (void)r;
+  (void)used;
+  (void)dirty;
+}
+void reclaim_note_taken(struct reclaim *r, uint64_t clean, uint64_t used, uint64_t dirty) {
+  (void)clean;
+  reclaim_note(r, used, dirty);
+}
 void scavenge_assist(void) {}
 uint64_t scavenge_trim(void) { unexpected(); }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pages that go back to the system while the heap is unlocked: the real code of scavenge, mheap, pagealloc and the
+ * Pages that go back to the system while the heap is unlocked: the real code of scavenge, idle, mheap, pagealloc and the
  * layers between, under every interleaving.
  *
  * Thread 0 gives back what is free (scavenge_trim). Threads 1 and 2 each take a large block, write to it, and free
