@@ -17,8 +17,7 @@ import time
 import framac
 from tree import Tree, ToolError, main_guard
 
-ALL_PROVERS = ["alt-ergo", "z3", "cvc4"]
-QUICK = ["cvc4"]
+ALL_PROVERS = ["cvc4", "alt-ergo", "z3"]
 PATIENCE = 4
 COLUMNS = ("qed", "alt-ergo", "z3", "cvc4", "script")
 PROVED = {"valid", "valid_under_hyp"}
@@ -84,13 +83,12 @@ def wp_args(options, cache_dir, provers, scripts=None, timeout=None):
 
 
 def attempts(options, cache_dir, provers, scripts, only):
-    """WP's arguments for the goals that `only` selects. Most are proved at once by whom QUICK names, and WP prepares each of
-    them for one prover instead of all; the rest is for all; and what is then open of a whole module, on a slow or loaded
-    machine, has more time.
+    """WP's arguments for the goals that `only` selects. Most are proved at once by the first prover, and WP prepares each of
+    them for one instead of all; the rest is for all; and what is then open of a whole module, on a slow or loaded machine,
+    has more time.
     """
-    quick = [p for p in QUICK if p in provers]
     times = [options.timeout] if options.function else [options.timeout, PATIENCE * options.timeout]
-    return [wp_args(options, cache_dir, quick, timeout=1) + only] * bool(quick) + [
+    return [wp_args(options, cache_dir, provers[:1], timeout=1) + only] + [
         wp_args(options, cache_dir, provers, scripts, timeout) + only for timeout in times]
 
 
