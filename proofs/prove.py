@@ -82,14 +82,20 @@ def wp_args(options, cache_dir, provers, scripts=None, timeout=None):
             "-wp-cache", "offline" if options.replay else "update"]
 
 
-def attempts(options, cache_dir, provers, scripts, only):
-    """WP's arguments for the goals that `only` selects. Most are proved at once by the first prover, and WP prepares each of
-    them for one instead of all; the rest is for all; and what is then open of a whole module, on a slow or loaded machine,
-    has more time.
+def attempts(options, cache_dir, provers, scripts, functions, lemmas):
+    """WP's arguments for the goals of functions, or else of lemmas.
+
+    Most goals are proved at once by the first of three provers, and WP prepares each of them for one instead of all; the rest
+    is for all; and what is then open of a whole module, on a slow or loaded machine, has more time. Of lemmas WP tries all again
+    in each attempt, so that they have only the last.
     """
+    quick = provers[:1] if len(provers) > 2 else []
     times = [options.timeout] if options.function else [options.timeout, PATIENCE * options.timeout]
-    return [wp_args(options, cache_dir, provers[:1], timeout=1) + only] + [
-        wp_args(options, cache_dir, provers, scripts, timeout) + only for timeout in times]
+    if not functions:
+        return [wp_args(options, cache_dir, provers, scripts, times[-1]) + ["-wp-prop", ",".join(lemmas)]]
+    return [args + ["-wp-fct", ",".join(functions)] for args in (
+        *[wp_args(options, cache_dir, quick, timeout=1)] * bool(quick),
+        *[wp_args(options, cache_dir, provers, scripts, timeout) for timeout in times])]
 
 
 def script_folder(tree, module):
@@ -252,10 +258,10 @@ def prove_module(tree, name, options, env, tools):
         progress = framac.Progress(name, options.quiet)
         try:
             run = None
-            for only in [["-wp-fct", ",".join(functions)]] * bool(functions) + [["-wp-prop", ",".join(lemmas)]] * bool(lemmas):
-                part = framac.frama_c(tree, module.unit, attempts(options, temp, provers, scripts, only), env, progress,
+            for kind in [(functions, [])] * bool(functions) + [([], lemmas)] * bool(lemmas):
+                part = framac.frama_c(tree, module.unit, attempts(options, temp, provers, scripts, *kind), env, progress,
                                       log_name=log, scripts=scripts)
-                if only[0] == "-wp-prop":  # WP looks at every function again, and warns, though it proves none
+                if kind[1]:  # WP looks at every function again, and warns, though it proves none
                     part.warnings = [w for w in part.warnings if not w.startswith("[wp")]
                 run = framac.merge(run, part)
             collect_goals(module, run, wanted)
