@@ -80,8 +80,8 @@ def apply_patch(tree, mutant, copy):
     return None
 
 
-def run_function(tree, copy, module_name, function, env, options):
-    """The goal that the mutant leaves open, or None. A goal counts only if it is quick to prove unchanged."""
+def run_function(tree, copy, module_name, function, env, options, timeout):
+    """The goal that the mutant leaves open for timeout seconds, or None. It counts only if unchanged it took half as many."""
     goals, verdicts = baseline(tree, module_name)
     lemma = function.startswith("lemma:")
     name = function[6:] if lemma else function
@@ -92,11 +92,11 @@ def run_function(tree, copy, module_name, function, env, options):
 
     def telling(goal):
         before = goals.get(re.sub(r"^typed_", "", goal))
-        return before is None or (before["verdict"] == "proved" and before["seconds"] <= options.timeout / 2)
+        return before is None or (before["verdict"] == "proved" and before["seconds"] <= timeout / 2)
 
     try:
         scripts = prove.script_folder(tree, module_name)
-        args = prove.wp_args(options, temp, prove.provers_of(tree, options, module_name), scripts)
+        args = prove.wp_args(options, temp, prove.provers_of(tree, options, module_name), scripts, timeout)
         if lemma:
             args += ["-wp-prop", name]
         else:
@@ -117,12 +117,13 @@ def judge(tree, mutant, env, options):
     complaint = apply_patch(tree, mutant, copy)
     if complaint:
         return "does not apply", complaint
-    for function in mutant.functions:
+    # What survives is judged again with more time: the proof may have been slow, on a loaded machine, where it would notice.
+    for function, timeout in [(f, t) for t in (options.timeout, prove.PATIENCE * options.timeout) for f in mutant.functions]:
         module = module_of(tree, function)
         if module is None:
             return "unknown function", function
         try:
-            goal = run_function(tree, copy, module, function, env, options)
+            goal = run_function(tree, copy, module, function, env, options, timeout)
         except LookupError as e:
             return "invalid", str(e)
         except ToolError as e:
@@ -168,7 +169,7 @@ def arguments(argv):
     p = argparse.ArgumentParser(description="Mutants that the proofs must notice.")
     p.add_argument("-M", "--module", help="only mutants of this module's functions")
     p.add_argument("-F", "--function", help="only mutants that name this function")
-    p.add_argument("--timeout", type=int, default=3, help="seconds a goal and prover (3)")
+    p.add_argument("--timeout", type=int, default=3, help=f"seconds a goal and prover (3), {prove.PATIENCE} times as many for what survives")
     p.add_argument("--jobs", type=int, default=3)
     p.add_argument("--parallel", type=int, default=os.cpu_count() or 1, help="mutants at a time (one a core)")
     prove.add_provers(p)
