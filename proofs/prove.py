@@ -87,12 +87,12 @@ def attempts(options, cache_dir, provers, scripts, functions, lemmas):
 
     Most goals are proved at once by the first of three provers, and WP prepares each of them for one instead of all; the rest
     is for all; and what is then open of a whole module, on a slow or loaded machine, has more time. Of lemmas WP tries all again
-    in each attempt, so that they have only the last.
+    in each attempt, so that they have one.
     """
     quick = provers[:1] if len(provers) > 2 else []
     times = [options.timeout] if options.function else [options.timeout, PATIENCE * options.timeout]
     if not functions:
-        return [wp_args(options, cache_dir, provers, scripts, times[-1]) + ["-wp-prop", ",".join(lemmas)]]
+        return [wp_args(options, cache_dir, provers, scripts, options.timeout) + ["-wp-prop", ",".join(lemmas)]]
     return [args + ["-wp-fct", ",".join(functions)] for args in (
         *[wp_args(options, cache_dir, quick, timeout=1)] * bool(quick),
         *[wp_args(options, cache_dir, provers, scripts, timeout) for timeout in times])]
