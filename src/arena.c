@@ -56,4 +56,57 @@ struct mspan *arena_take_descriptor(struct heap_arena *a) {
   return a->nfree > 0 ? a->free[--a->nfree] : &a->span[a->nspans++];
 }
 
-void arena_put_descriptor(struct heap_arena *a, struct mspan *s) { a->free[a->nfree++] = s; }
+/* The list has room for descriptor s, which is in use: those in it and s are nfree + 1 different ones below nspans. The
+ * second loop takes descriptor 0, 1, ... out of a copy of these: each is there once at most, none is left at the end. */
+/*@ ghost
+    /@ requires valid: \valid_read(a);
+       requires inv: DescriptorsInv(a);
+       requires used: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
+       assigns \nothing;
+       ensures room: a->nfree < a->nspans;
+    @/
+    static void arena_has_room(struct heap_arena *a, struct mspan *s) {
+      struct mspan *rest[8193];
+      uint32_t n = 0;
+      /@ loop invariant bound: n <= a->nfree;
+         loop invariant copy: \forall integer i; 0 <= i < n ==> rest[i] == a->free[i];
+         loop assigns n, rest[0 .. 8192];
+         loop variant a->nfree - n;
+      @/
+      while (n < a->nfree) {
+        rest[n] = a->free[n];
+        n++;
+      }
+      /@ assert given: \forall integer i; 0 <= i < n ==> DescriptorIn(a, a->free[i], 0, a->nspans); @/
+      rest[n] = s;
+      n++;
+      uint32_t m = 0;
+      /@ loop invariant bound: m <= a->nspans && n <= a->nfree + 1;
+         loop invariant above: \forall integer i; 0 <= i < n ==> DescriptorIn(a, rest[i], m, a->nspans);
+         loop invariant apart: \forall integer i, j; 0 <= i < j < n ==> rest[i] != rest[j];
+         loop invariant taken: a->nfree < n + m;
+         loop assigns m, n, rest[0 .. 8192];
+         loop variant a->nspans - m;
+      @/
+      while (m < a->nspans) {
+        uint32_t i = 0;
+        /@ loop invariant bound: i <= n;
+           loop invariant none: \forall integer j; 0 <= j < i ==> rest[j] != &a->span[m];
+           loop assigns i;
+           loop variant n - i;
+        @/
+        while (i < n && rest[i] != &a->span[m]) i++;
+        if (i < n) {
+          n--;
+          rest[i] = rest[n];
+        }
+        m++;
+      }
+      /@ assert empty: n == 0 || DescriptorIn(a, rest[0], m, a->nspans); @/
+    }
+*/
+
+void arena_put_descriptor(struct heap_arena *a, struct mspan *s) {
+  //@ ghost arena_has_room(a, s);
+  a->free[a->nfree++] = s;
+}

@@ -146,7 +146,6 @@ struct mspan *arena_take_descriptor(struct heap_arena *a);
 /* Takes back a descriptor that is no span's any more; so not all that were handed out are back. The heap is locked. */
 /*@ requires valid: \valid(a);
     requires inv: DescriptorsInv(a);
-    requires room: a->nfree < a->nspans;
     requires used: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
     terminates \true;
     assigns a->free[0 .. 8191] \from s;
