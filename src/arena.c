@@ -57,7 +57,7 @@ struct mspan *arena_take_descriptor(struct heap_arena *a) {
 }
 
 /* The list has room for descriptor s, which is in use: those in it and s are nfree + 1 different ones below nspans. The
- * second loop takes descriptor 0, 1, ... out of a copy of these: each is there once at most, none is left at the end. */
+ * second loop takes descriptor 0, 1, ... out of a copy of these: each is there at most once, none is left at last. */
 /*@ ghost
     /@ requires valid: \valid_read(a);
        requires inv: DescriptorsInv(a);
