@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The arena map and the span map. Contracts stand in arena.h. */
+#define VERISPAN_ARENA_STEPS
 #include "arena.h"
 
 struct heap_arena *vs_arena_map[VS_ARENA_COUNT];
