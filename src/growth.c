@@ -311,6 +311,7 @@ static size_t growth_prepare_space(struct space *s, uintptr_t base, size_t size)
     ensures space: SpaceSame{Pre,Here}(s);
     ensures arenas: ArenasSame{Pre,Here};
     ensures blocks: BlocksSame{Pre,Here};
+    ensures end: \old(vs_pages.end0) <= vs_pages.end0;
     ensures set: RunFree(first, first + npages);
     ensures below: FreeSame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + npages, 34359738368);
@@ -340,6 +341,7 @@ static void growth_add(const struct space *s, uint64_t first, uint64_t npages) {
       vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0,
       { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     ensures inv: GrowthInv(s);
+    ensures end: \old(vs_pages.end0) <= vs_pages.end0;
     ensures grown: HeapGrown{Pre,Here}(s);
     ensures kept: ArenasKept{Pre,Here};
     ensures refused: !\result ==> HeapSame{Pre,Here}(s);

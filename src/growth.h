@@ -60,12 +60,14 @@ static inline void growth_publish(uint64_t n, struct heap_arena *a) {
 }
 #endif
 
-/* No block of the page allocator overlaps the space or an arena (T-12). Said for the proof alone. */
+/* No block of the page allocator, there or yet to be made, overlaps the space or an arena (T-12). Said for the proof alone. */
 /*@ requires inv: BlocksInv;
     terminates \true;
     assigns \nothing;
     ensures apart: \forall integer n; 0 <= n < 1048576 ==>
       \base_addr(vs_pages.block[n]) != \base_addr(s) && \base_addr(vs_pages.block[n]) != \base_addr(&g_arenas[0]);
+    ensures places: \forall integer n; 0 <= n < 1048576 ==>
+      \base_addr(BlockPlace(n)) != \base_addr(s) && \base_addr(BlockPlace(n)) != \base_addr(&g_arenas[0]);
 */
 #ifdef __FRAMAC__
 void growth_apart(const struct space *s);
@@ -99,6 +101,7 @@ static inline uint64_t growth_round_up(uint64_t n, uint64_t unit) { return (n + 
       vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from npages, &vs_empty_span;
     ensures inv: GrowthInv(s);
+    ensures end: \old(vs_pages.end0) <= vs_pages.end0;
     ensures grown: HeapGrown{Pre,Here}(s);
     ensures kept: ArenasKept{Pre,Here};
     ensures bound: \result <= 34359738368;
@@ -121,6 +124,7 @@ uint64_t growth_anywhere(struct space *s, uint32_t npages, size_t align);
       vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     assigns vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from npages, &vs_empty_span;
     ensures inv: GrowthInv(s);
+    ensures end: \old(vs_pages.end0) <= vs_pages.end0;
     ensures grown: HeapGrown{Pre,Here}(s);
     ensures kept: ArenasKept{Pre,Here};
     ensures refused: !\result ==> HeapSame{Pre,Here}(s);

@@ -514,7 +514,7 @@ static void pagealloc_set_free(uint64_t first, uint64_t end) {
     terminates \true;
     assigns vs_pages.search, vs_pages.end0;
     ensures inv: PagesInv;
-    ensures end: last < vs_pages.end0 * 2097152;
+    ensures end: last < vs_pages.end0 * 2097152 && \old(vs_pages.end0) <= vs_pages.end0;
     ensures free: FreeSame{Pre,Here}(0, 34359738368);
     ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
 */
@@ -989,6 +989,8 @@ static uint32_t pagealloc_group(uint64_t first) { return (uint32_t)(first % VS_C
     ensures clean: \forall integer k; 0 <= k < 64 ==>
       (Bit(*clean, k) <==> Bit(\result, k) && !PageDirty{Pre}(first + k));
     ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) && !Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (PageDirty(first + k) <==> PageDirty{Pre}(first + k) || Bit(\result, k));
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
     ensures level3: Level3Same{Pre,Here};
@@ -1021,6 +1023,8 @@ static uint64_t pagealloc_take_bits(uint64_t first, uint64_t pages, uint64_t *cl
         (PageFree(first + k) <==> ChunkFree(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   /*@ assert dirty: \forall integer k; 0 <= k < 64 ==> (PageDirty{Pre}(first + k) <==>
         ChunkDirty{Pre}(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
+  /*@ assert marks: \forall integer k; 0 <= k < 64 ==> (PageDirty(first + k) <==>
+        ChunkDirty(first / 32768, first / 512 % 64, 64 * (first % 512 / 64) + k)); */
   /*@ assert mine_fewer: \forall integer q; 0 <= q < 512 ==>
         ChunkFree(first / 32768, first / 512 % 64, q) ==> ChunkFree{Pre}(first / 32768, first / 512 % 64, q); */
   /*@ assert fewer: \forall integer m, k, q; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= q < 512 ==>

@@ -87,6 +87,7 @@ bool pagealloc_provide(uint64_t first, uint64_t npages);
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search, vs_pages.end0;
     ensures inv: PagesInv;
+    ensures end: \old(vs_pages.end0) <= vs_pages.end0;
     ensures set: RunFree(first, first + npages);
     ensures below: FreeSame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + npages, 34359738368);
@@ -205,15 +206,15 @@ void pagealloc_put_clean(uint64_t first, uint64_t npages);
     requires inv: PagesInv;
     requires block: HasBlock(first / 32768);
     terminates \true;
-    assigns vs_pages.block[first / 32768]->chunk[first / 512 % 64].free[0 .. 7],
-      vs_pages.block[first / 32768]->chunk[first / 512 % 64].dirty[0 .. 7],
-      vs_pages.block[first / 32768]->level4[0 .. 63], vs_pages.block[first / 32768]->level3[0 .. 7],
-      vs_pages.level2[first / 32768], vs_pages.level1[first / 262144], vs_pages.level0[first / 2097152], *clean;
+    assigns *vs_pages.block[first / 32768], vs_pages.level2[first / 32768], vs_pages.level1[first / 262144],
+      vs_pages.level0[first / 2097152], *clean;
     ensures inv: PagesInv;
     ensures taken: \forall integer k; 0 <= k < 64 ==> (Bit(\result, k) <==> Bit(pages, k) && PageFree{Pre}(first + k));
     ensures clean: \forall integer k; 0 <= k < 64 ==>
       (Bit(*clean, k) <==> Bit(\result, k) && !PageDirty{Pre}(first + k));
     ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) && !Bit(pages, k));
+    ensures dirty: \forall integer k; 0 <= k < 64 ==>
+      (PageDirty(first + k) <==> PageDirty{Pre}(first + k) || Bit(\result, k));
     ensures below: FreeSame{Pre,Here}(0, first) && DirtySame{Pre,Here}(0, first);
     ensures above: FreeSame{Pre,Here}(first + 64, 34359738368) && DirtySame{Pre,Here}(first + 64, 34359738368);
 */
@@ -228,10 +229,8 @@ uint64_t pagealloc_take_group(uint64_t first, uint64_t pages, uint64_t *clean);
     requires used: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> !PageFree(first + k);
     requires clean: \forall integer k; 0 <= k < 64 ==> Bit(clean, k) ==> Bit(pages, k);
     terminates \true;
-    assigns vs_pages.block[first / 32768]->chunk[first / 512 % 64].free[0 .. 7],
-      vs_pages.block[first / 32768]->chunk[first / 512 % 64].dirty[0 .. 7], vs_pages.block[first / 32768]->idle,
-      vs_pages.block[first / 32768]->level4[0 .. 63], vs_pages.block[first / 32768]->level3[0 .. 7],
-      vs_pages.level2[first / 32768], vs_pages.level1[first / 262144], vs_pages.level0[first / 2097152], vs_pages.search;
+    assigns *vs_pages.block[first / 32768], vs_pages.level2[first / 32768], vs_pages.level1[first / 262144],
+      vs_pages.level0[first / 2097152], vs_pages.search;
     ensures inv: PagesInv;
     ensures free: \forall integer k; 0 <= k < 64 ==> (PageFree(first + k) <==> PageFree{Pre}(first + k) || Bit(pages, k));
     ensures dirty: \forall integer k; 0 <= k < 64 ==>
