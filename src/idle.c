@@ -103,10 +103,7 @@ static uint32_t idle_most(uint64_t want) { return want < VS_RANGE_PAGES ? (uint3
     requires inv: PagesInv;
     requires free: RunFree(first, first + npages);
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+    assigns *vs_pages.block[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;

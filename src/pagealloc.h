@@ -80,9 +80,7 @@ bool pagealloc_provide(uint64_t first, uint64_t npages);
     requires inv: PagesInv;
     requires there: HaveBlocks(first, first + npages - 1);
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+    assigns *vs_pages.block[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search, vs_pages.end0;
@@ -122,10 +120,7 @@ uint64_t pagealloc_run(uint64_t first, uint64_t limit);
     requires inv: PagesInv;
     requires free: RunFree(first, first + npages);
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+    assigns *vs_pages.block[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
@@ -144,10 +139,7 @@ uint64_t pagealloc_take(uint64_t first, uint64_t npages);
     requires there: HaveBlocks(first, first + npages - 1);
     requires end: first + npages <= vs_pages.end0 * 2097152;
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->idle,
+    assigns *vs_pages.block[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;
@@ -182,10 +174,7 @@ uint64_t pagealloc_clean(uint64_t first, uint64_t npages);
     requires there: HaveBlocks(first, first + npages - 1);
     requires end: first + npages <= vs_pages.end0 * 2097152;
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
+    assigns *vs_pages.block[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;

@@ -5,6 +5,7 @@ case went. A group writes build/results/tests/<group>.json; summary.py adds the 
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -14,7 +15,6 @@ PRELOAD_ERROR = "from LD_PRELOAD cannot be preloaded"
 
 def limit_children_cores():
     """Misuse ends in abort(); its core files are of no use here."""
-    import resource
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -12,6 +12,7 @@ clang-locks only compiles: the annotations of src/lock.h make clang check who ho
 check is awake is shown by taking out every single acquisition and release in turn: none must compile."""
 
 import argparse
+import concurrent.futures
 import glob
 import os
 import re
@@ -216,12 +217,16 @@ def main():
         sys.exit(f"no such configuration: {args.only}; there are: "
                  + " ".join(c[0] for c in CONFIGS))
     group = Group("builds", args.results)
-    for config in configs:
-        before = len(group.cases)
+
+    def work(config):
         check(Build(args, *config), group, args.ops)
-        cases = group.cases[before:]
-        failed = sum(c["verdict"] == "failed" for c in cases)
-        group.progress(f"{config[0]}: {len(cases) - failed} passed, {failed} failed")
+        verdicts = [c["verdict"] for c in group.cases if c["name"].startswith(f"{config[0]}: ")]
+        group.progress(f"{config[0]}: {verdicts.count('passed')} passed, {verdicts.count('failed')} failed")
+
+    # A configuration on each core: most of the time goes to compilers, which use one.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(work, configs):
+            pass
     return group.done()
 
 
