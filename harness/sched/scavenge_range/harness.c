@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pages that go back to the system while the heap is unlocked: the real code of scavenge, idle, mheap, pagealloc and the
- * layers between, under every interleaving.
+ * Pages that go back to the system while the heap is unlocked: the real code of scavenge, idle, mheap, pageheap, pagealloc
+ * and the layers between, under every interleaving.
  *
  * Thread 0 gives back what is free (scavenge_trim). Threads 1 and 2 each take a large block, write to it, and free
  * it. The heap is a few pages, each free, and dirty or not: a start for each choice. Only the operating system is
