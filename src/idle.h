@@ -28,10 +28,8 @@
     requires sep: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==> \separated(npages, vs_pages.block[n]);
     requires inv: PagesInv;
     terminates \true;
-    assigns *npages, vs_pages.block[0 .. 1048575]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[0 .. 1048575]->chunk[0 .. 63].dirty[0 .. 7], vs_pages.block[0 .. 1048575]->level4[0 .. 63],
-      vs_pages.block[0 .. 1048575]->level3[0 .. 7], vs_pages.block[0 .. 1048575]->idle, vs_pages.level2[0 .. 1048575],
-      vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383], vs_pages.search;
+    assigns *npages, *vs_pages.block[0 .. 1048575], vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
+      vs_pages.level0[0 .. 16383], vs_pages.search;
     ensures inv: PagesInv;
     ensures bound: \result <= 34359738368 && *npages <= want + VS_HUGE_PAGES && *npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
     ensures end: 0 < *npages ==> \result + *npages <= vs_pages.end0 * 2097152 <= 34359738368;
@@ -53,11 +51,7 @@ uint64_t idle_take(uint64_t want, uint32_t *npages);
     requires there: HaveBlocks(first, first + npages - 1);
     requires end: first + npages <= vs_pages.end0 * 2097152;
     terminates \true;
-    assigns vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].free[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->chunk[0 .. 63].dirty[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level4[0 .. 63],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->level3[0 .. 7],
-      vs_pages.block[first / 32768 .. (first + npages - 1) / 32768]->idle,
+    assigns *vs_pages.block[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level2[first / 32768 .. (first + npages - 1) / 32768],
       vs_pages.level1[first / 262144 .. (first + npages - 1) / 262144],
       vs_pages.level0[first / 2097152 .. (first + npages - 1) / 2097152], vs_pages.search;

@@ -319,14 +319,106 @@ bool pageheap_grow_at(struct pageheap *h, uint64_t page, uint64_t npages) {
   return done;
 }
 
-struct page_run pageheap_take_idle(struct pageheap *h, uint64_t want) {
+/* pageheap_take_idle, whatever the counts say. */
+/*@ requires valid: \valid_read(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
+    requires inv: GrowthInv(s) && ReachInv(s);
+    terminates \true;
+    assigns vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383],
+      vs_pages.search, *vs_pages.block[0 .. 1048575];
+    ensures inv: GrowthInv(s) && ReachInv(s);
+    ensures around: AroundSame{Pre,Here}(s);
+    ensures bound: \result.npages <= want + VS_HUGE_PAGES && \result.npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
+    ensures taken: 0 < \result.npages ==> \result.first + \result.npages <= 34359738368 &&
+      PagesTaken(\result.first, \result.first + \result.npages) &&
+      RunUsed(s, \result.first, \result.first + \result.npages);
+    ensures were: RunFree{Pre}(\result.first, \result.first + \result.npages);
+    ensures others: 0 < \result.npages ==> OthersSame{Pre,Here}(\result.first, \result.first + \result.npages);
+    ensures dirty: DirtySame{Pre,Here}(0, 34359738368);
+    ensures same: \result.npages == 0 ==> PagesSame{Pre,Here};
+*/
+static struct page_run pageheap_take_idle_run(const struct space *s, uint64_t want) {
+  growth_apart(s);
   struct page_run run;
   run.first = idle_take(want, &run.npages);
-  pageheap_count(h, h->used + run.npages, h->dirty);
+  //@ assert lengths: s->reserved.n == \at(s->reserved.n, Pre) && s->heap.n == \at(s->heap.n, Pre);
+  //@ assert bases: \forall integer i; s->reserved.range[i].base == \at(s->reserved.range[i].base, Pre);
+  //@ assert limits: \forall integer i; s->reserved.range[i].limit == \at(s->reserved.range[i].limit, Pre);
+  //@ assert starts: \forall integer i; s->heap.range[i].base == \at(s->heap.range[i].base, Pre);
+  //@ assert ends: \forall integer i; s->heap.range[i].limit == \at(s->heap.range[i].limit, Pre);
+  //@ assert sets: SetsSame{Pre,Here}(s);
+  //@ assert states: StatesSame{Pre,Here};
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert around: AroundSame{Pre,Here}(s);
+  //@ assert idle: 0 < run.npages ==> \forall integer p; run.first <= p < run.first + run.npages ==> HeapPage{Pre}(s, p);
+  //@ assert inside: InsideInv(s);
   return run;
 }
 
-void pageheap_put_idle(struct pageheap *h, uint64_t first, uint32_t npages, bool done) {
+struct page_run pageheap_take_idle(struct pageheap *h, uint64_t want) {
+  growth_apart(&h->space);
+  struct page_run run = pageheap_take_idle_run(&h->space, want);
+  //@ assert counts: h->used == \at(h->used, Pre) && h->dirty == \at(h->dirty, Pre);
+  //@ assert all: Spans(0, 34359738368, 34359738368);
+  //@ assert before: Spans(0, run.first, run.first) && Spans(run.first, run.first + run.npages, run.npages);
+  //@ assert behind: Spans(run.first + run.npages, 34359738368, 34359738368 - run.first - run.npages);
+  //@ assert none: run.npages == 0 ==> UsedSame{Pre,Here}(&h->space, 0, 34359738368);
+  /*@ assert used: UsedCount(&h->space, 0, 34359738368) ==
+        UsedCount{Pre}(&h->space, 0, 34359738368) + run.npages <= 34359738368; */
+  /*@ assert dirty: DirtyCount(0, 34359738368) == DirtyCount{Pre}(0, 34359738368); */
+  //@ ghost Taken: ;
+  pageheap_count(h, h->used + run.npages, h->dirty);
+  //@ assert taken: 0 < run.npages ==> PagesTaken(run.first, run.first + run.npages);
+  //@ assert mine: 0 < run.npages ==> RunUsed(&h->space, run.first, run.first + run.npages);
+  /*@ assert same: AroundSame{Taken,Here}(&h->space) &&
+        (0 < run.npages ==> OthersSame{Taken,Here}(run.first, run.first + run.npages)); */
+  return run;
+}
+
+/* pageheap_put_idle, whatever the counts say. */
+/*@ requires valid: \valid_read(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
+    requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: GrowthInv(s) && ReachInv(s);
+    requires used: RunUsed(s, first, first + npages);
+    terminates \true;
+    assigns vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383],
+      vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    ensures inv: GrowthInv(s) && ReachInv(s);
+    ensures around: AroundSame{Pre,Here}(s);
+    ensures free: RunFree(first, first + npages);
+    ensures clean: done ==> PagesClean(first, first + npages);
+    ensures kept: !done ==> DirtySame{Pre,Here}(0, 34359738368);
+    ensures others: OthersSame{Pre,Here}(first, first + npages);
+*/
+static void pageheap_put_idle_run(const struct space *s, uint64_t first, uint32_t npages, bool done) {
+  growth_apart(s);
+  //@ assert there: HaveBlocks(first, first + npages - 1);
+  //@ assert last: PageUsed(s, first + npages - 1);
   idle_put(first, npages, done);
+  //@ assert lengths: s->reserved.n == \at(s->reserved.n, Pre) && s->heap.n == \at(s->heap.n, Pre);
+  //@ assert bases: \forall integer i; s->reserved.range[i].base == \at(s->reserved.range[i].base, Pre);
+  //@ assert limits: \forall integer i; s->reserved.range[i].limit == \at(s->reserved.range[i].limit, Pre);
+  //@ assert starts: \forall integer i; s->heap.range[i].base == \at(s->heap.range[i].base, Pre);
+  //@ assert ends: \forall integer i; s->heap.range[i].limit == \at(s->heap.range[i].limit, Pre);
+  //@ assert sets: SetsSame{Pre,Here}(s);
+  //@ assert states: StatesSame{Pre,Here};
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert around: AroundSame{Pre,Here}(s);
+  //@ assert heap: \forall integer p; first <= p < first + npages ==> HeapPage{Pre}(s, p);
+  //@ assert others: OthersSame{Pre,Here}(first, first + npages);
+  //@ assert inside: InsideInv(s);
+}
+
+void pageheap_put_idle(struct pageheap *h, uint64_t first, uint32_t npages, bool done) {
+  growth_apart(&h->space);
+  pageheap_put_idle_run(&h->space, first, npages, done);
+  //@ assert counts: h->used == \at(h->used, Pre) && h->dirty == \at(h->dirty, Pre);
+  //@ assert all: Spans(0, 34359738368, 34359738368);
+  //@ assert before: Spans(0, first, first) && Spans(first, first + npages, npages);
+  //@ assert behind: Spans(first + npages, 34359738368, 34359738368 - first - npages);
+  /*@ assert used: UsedCount(&h->space, 0, 34359738368) == UsedCount{Pre}(&h->space, 0, 34359738368) - npages; */
+  /*@ assert were: DirtyCount{Pre}(first, npages) == npages; */
+  /*@ assert dirty: DirtyCount(0, 34359738368) == DirtyCount{Pre}(0, 34359738368) - (done ? npages : 0); */
+  //@ ghost Put: ;
   pageheap_count(h, h->used - npages, h->dirty - (done ? npages : 0));
+  //@ assert same: AroundSame{Put,Here}(&h->space) && OthersSame{Put,Here}(first, first + npages);
 }

@@ -140,7 +140,7 @@ void pageheap_clean(struct pageheap *h, uint64_t first, uint64_t npages);
     requires inv: PageheapInv(h);
     terminates \true;
     assigns h->used, h->dirty, vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383],
-      vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+      vs_pages.search, *vs_pages.block[0 .. 1048575];
     ensures inv: PageheapInv(h);
     ensures around: AroundSame{Pre,Here}(&h->space);
     ensures bound: \result.npages <= want + VS_HUGE_PAGES && \result.npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
