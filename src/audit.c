@@ -153,7 +153,7 @@ VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t a
   uint64_t number = (uint64_t)arena * VS_ARENA_PAGES + page;
   const struct page_chunk *c = pagealloc_chunk(number);
   uintptr_t addr = (uintptr_t)number * VS_PAGE_SIZE;
-  bool grown = addrranges_hold(&vs_heap.space.heap, addr, addr + VS_PAGE_SIZE);
+  bool grown = addrranges_hold(&vs_heap.pages.space.heap, addr, addr + VS_PAGE_SIZE);
   bool in_use = grown && !audit_bit(c->free, number), dirty = audit_bit(c->dirty, number);
   audit->used += in_use;
   audit->dirty += dirty;
@@ -208,14 +208,17 @@ static bool audit_apart(const struct mheap_cache *c) {
   return true;
 }
 
-/* The descriptors of a cache: so many, of its arena, no more than it has pages, and of no span. */
+/* The descriptors of a cache: no more than it has pages, of its arena, of no span, and none of them twice. */
 static bool audit_descriptors(const struct mheap_cache *c) {
-  uint64_t n = 0;
-  for (const struct mspan *s = c->spare; s; s = s->next) {
-    if (n++ == c->nspare || vs_load_relaxed_u64(&s->ctl) != 0) return false;
+  if (c->nspare > VS_CACHE_DESCRIPTORS || c->nspare > bits_count(c->pages.free)) return false;
+  for (uint64_t i = 0; i < c->nspare; i++) {
+    const struct mspan *s = c->spare[i];
     if (s < &c->arena->span[0] || s >= &c->arena->span[VS_ARENA_PAGES]) return false;
+    if (vs_load_relaxed_u64(&s->ctl) != 0) return false;
+    for (uint64_t k = 0; k < i; k++)
+      if (c->spare[k] == s) return false;
   }
-  return n == c->nspare && n <= bits_count(c->pages.free);
+  return true;
 }
 
 /* A cache: its pages are not free, no span's and no other cache's. */
@@ -224,7 +227,7 @@ VS_REQUIRES(vs_heap.lock) static void audit_cache(struct audit *audit, const str
   if ((c->pages.clean & ~c->pages.free) != 0 || page % VS_GROUP_PAGES != 0 || !audit_apart(c))
     audit_fail(audit, "cache whose pages are not its own", arena, page);
   if (c->filled < bits_count(c->pages.free)) audit_fail(audit, "cache with more pages than it got", arena, page);
-  if (!audit_descriptors(c)) audit_fail(audit, "cache whose descriptors are not as many as it says", arena, page);
+  if (!audit_descriptors(c)) audit_fail(audit, "cache whose descriptors are not its own", arena, page);
   for (uint32_t k = 0; k < VS_GROUP_PAGES; k++) {
     if (!bits_test(c->pages.free, k)) continue;
     if (audit_bit(pagealloc_chunk(c->pages.first)->free, c->pages.first + k) ||
@@ -237,8 +240,8 @@ VS_REQUIRES(vs_heap.lock) static void audit_cache(struct audit *audit, const str
 VS_REQUIRES(vs_heap.lock) static void audit_counts(struct audit *audit) {
   struct audit_cached cached = audit_cached();
   for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) audit_cache(audit, c);
-  if (audit->used != vs_heap.used_pages) audit_fail(audit, "count of pages in use", 0, 0);
-  if (audit->dirty != vs_heap.dirty_pages) audit_fail(audit, "count of pages that hold memory", 0, 0);
+  if (audit->used != vs_heap.pages.used) audit_fail(audit, "count of pages in use", 0, 0);
+  if (audit->dirty != vs_heap.pages.dirty) audit_fail(audit, "count of pages that hold memory", 0, 0);
   if (audit->loose != cached.pages) audit_fail(audit, "count of pages in use without a span", 0, 0);
   if (cached.filled != vs_heap.filled_pages) audit_fail(audit, "count of pages that caches got", 0, 0);
   if (audit->spans + cached.descriptors != vs_heap.spans) audit_fail(audit, "count of spans", 0, 0);
@@ -281,9 +284,9 @@ EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
   lock_acquire(&vs_heap.lock);
   struct audit_cached cached = audit_cached();
-  stats->reserved = addrranges_bytes(&vs_heap.space.reserved) + addrranges_bytes(&vs_heap.space.heap);
-  stats->in_use = (vs_heap.used_pages - cached.pages) * VS_PAGE_SIZE;
-  stats->resident = (vs_heap.dirty_pages - cached.clean) * VS_PAGE_SIZE;
+  stats->reserved = addrranges_bytes(&vs_heap.pages.space.reserved) + addrranges_bytes(&vs_heap.pages.space.heap);
+  stats->in_use = (vs_heap.pages.used - cached.pages - vs_heap.leaving_pages) * VS_PAGE_SIZE;
+  stats->resident = (vs_heap.pages.dirty - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;
   stats->arenas = audit_arenas();
   stats->metadata = stats->arenas * sizeof(struct heap_arena) + vs_pages.nblocks * sizeof(struct page_block) +

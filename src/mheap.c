@@ -3,7 +3,6 @@
 #include "mheap.h"
 
 #include "fit.h"
-#include "growth.h"
 #include "os.h"
 #include "ownership.h"
 
@@ -14,12 +13,10 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT, .reclaim = VS_RECLAIM_INIT};
 #define SPARSE_FRACTION 8u
 
 /* A cache takes at most this fraction of the pages in use, and all of them the other one, so that they cost as little
- * memory; no fewer pages than for so many more spans, so that it saves more than it costs; and so many descriptors at a
- * time. */
+ * memory; no fewer pages than for so many more spans, so that it saves more than it costs. */
 #define CACHE_FRACTION 128u
 #define CACHES_FRACTION 16u
 #define CACHE_MIN_SPANS 2u
-#define CACHE_DESCRIPTORS 16u
 
 HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
 
@@ -44,43 +41,33 @@ static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uin
 /* A span of npages pages from page first on. */
 HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
   struct heap_arena *a = mheap_arena(first);
-  struct mspan *s = mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
-  vs_heap.used_pages += npages;
-  return s;
+  return mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
 }
 
 /* Notes that pages were taken, of which clean held no memory before. */
 HEAP_LOCKED static void mheap_note_taken(uint64_t clean) {
-  reclaim_note_taken(&vs_heap.reclaim, clean, vs_heap.used_pages, vs_heap.dirty_pages);
-}
-
-/* Takes free pages. How many of them may hold old data. */
-HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t first, uint32_t npages) {
-  uint64_t dirty = pagealloc_take(first, npages);
-  vs_heap.dirty_pages += npages - dirty;
-  return dirty;
+  reclaim_note_taken(&vs_heap.reclaim, clean, vs_heap.pages.used, vs_heap.pages.dirty);
 }
 
 /* Takes pages for a span, from page on if it is one, and else from new arenas; NULL if refused. */
 HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, uint64_t *dirty) {
-  if (page == VS_NO_PAGE) page = growth_anywhere(&vs_heap.space, npages, align);
+  if (page == VS_NO_PAGE) page = pageheap_grow(&vs_heap.pages, npages, align);
   if (page == VS_NO_PAGE) return 0;
-  *dirty = mheap_take_pages(page, npages);
+  *dirty = pageheap_take(&vs_heap.pages, page, npages);
   struct mspan *s = mheap_new_span(page, npages);
   mheap_note_taken(npages - *dirty);
   return s;
 }
 
-/* Accounts for and returns the pages of a span that nobody knows any more. */
+/* Returns the pages of a span that nobody knows any more. */
 static void mheap_release_span(struct mspan *s) {
   uint64_t npages = s->npages, first = s->base / VS_PAGE_SIZE;
   lock_acquire(&vs_heap.lock);
   struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
-  pagealloc_put(first, npages);
+  pageheap_put(&vs_heap.pages, first, npages);
   mheap_put_descriptor(a, s);
-  vs_heap.used_pages -= npages;
-  reclaim_note(&vs_heap.reclaim, vs_heap.used_pages, vs_heap.dirty_pages);
+  reclaim_note(&vs_heap.reclaim, vs_heap.pages.used, vs_heap.pages.dirty);
   lock_release(&vs_heap.lock);
 }
 
@@ -91,28 +78,20 @@ struct mheap_cache *mheap_caches(void) { return __atomic_load_n(&vs_heap.caches,
 /* Reserves descriptors for the spans of npages pages that the pages of a cache may become. */
 HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_t npages) {
   uint32_t want = bits_count(c->pages.free) / npages;
-  if (want > CACHE_DESCRIPTORS) want = CACHE_DESCRIPTORS;
+  if (want > VS_CACHE_DESCRIPTORS) want = VS_CACHE_DESCRIPTORS;
   while (c->nspare < want) {
-    struct mspan *s = mheap_take_descriptor(c->arena);
-    s->next = c->spare;
-    c->spare = s;
+    c->spare[c->nspare] = mheap_take_descriptor(c->arena);
     vs_store_relaxed_u64(&c->nspare, c->nspare + 1);
   }
 }
 
 static struct mspan *mheap_pop_descriptor(struct mheap_cache *c) {
-  struct mspan *s = c->spare;
-  c->spare = s->next;
   vs_store_relaxed_u64(&c->nspare, c->nspare - 1);
-  return s;
+  return c->spare[c->nspare];
 }
 
-/* Gives a cache the given pages of the group that starts at page first in place of those that it had. */
+/* A cache has the given pages of the group that starts at page first now, in place of those that it had. */
 HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, uint64_t pages, uint64_t clean) {
-  vs_heap.used_pages += bits_count(pages);
-  vs_heap.used_pages -= bits_count(c->pages.free);
-  vs_heap.dirty_pages += bits_count(clean);
-  vs_heap.dirty_pages -= bits_count(c->pages.clean);
   vs_heap.filled_pages += bits_count(pages);
   vs_heap.filled_pages -= c->filled;
   c->filled = bits_count(pages);
@@ -121,16 +100,17 @@ HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, u
   vs_store_relaxed_u64(&c->pages.clean, clean);
 }
 
+/* Returns what a cache holds that has pages. */
 HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
-  pagealloc_put_group(c->pages.first, c->pages.free, c->pages.clean);
+  pageheap_put_group(&vs_heap.pages, c->pages.first, c->pages.free, c->pages.clean);
   mheap_set_pages(c, 0, 0, 0);
-  while (c->spare) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
+  while (c->nspare != 0) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
 }
 
 /* The free pages that a cache may take of the group of a page, from that page on. */
 HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   uint32_t k = (uint32_t)(page % VS_GROUP_PAGES), w = (uint32_t)(page % VS_CHUNK_PAGES / VS_GROUP_PAGES);
-  uint64_t most = vs_heap.used_pages / CACHE_FRACTION, all = vs_heap.used_pages / CACHES_FRACTION;
+  uint64_t most = vs_heap.pages.used / CACHE_FRACTION, all = vs_heap.pages.used / CACHES_FRACTION;
   uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
   if (vs_heap.filled_pages + (end - k) > all) return 0;
   return pagealloc_chunk(page)->free[w] & bits_below(end) & bits_not(bits_below(k));
@@ -139,11 +119,10 @@ HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
 /* Fills an empty cache with the pages behind the last page of a span of npages pages that was just made, if they are
  * worth it. */
 HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, uint32_t npages) {
-  uint64_t first = last / VS_GROUP_PAGES * VS_GROUP_PAGES, clean;
-  uint64_t pages = mheap_cacheable(last);
+  uint64_t first = last / VS_GROUP_PAGES * VS_GROUP_PAGES, pages = mheap_cacheable(last);
   if (bits_count(pages) < CACHE_MIN_SPANS * npages) return;
-  pages = pagealloc_take_group(first, pages, &clean);
-  mheap_set_pages(c, first, pages, clean);
+  struct page_group got = pageheap_take_group(&vs_heap.pages, first, pages);
+  mheap_set_pages(c, first, got.pages, got.clean);
   c->arena = mheap_arena(first);
   mheap_reserve_descriptors(c, npages);
   if (!c->listed) {
@@ -151,7 +130,7 @@ HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, u
     c->next = vs_heap.caches;
     __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
   }
-  mheap_note_taken(bits_count(clean));
+  mheap_note_taken(bits_count(got.clean));
 }
 
 /* A span of npages pages out of a cache; NULL if it has no such pages, or no descriptor that it can spare. */
@@ -245,7 +224,7 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
 /* Whether the npages pages from page on are free, or the heap can grow by those that are not its own. */
 HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   uint64_t run = pagealloc_run(page, npages);
-  return run == npages || growth_at(&vs_heap.space, page + run, npages - run);
+  return run == npages || pageheap_grow_at(&vs_heap.pages, page + run, npages - run);
 }
 
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
@@ -255,16 +234,14 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   lock_acquire(&vs_heap.lock);
   if (npages < have) {
     mheap_set_heads(s, npages, have, &vs_empty_span);
-    pagealloc_put(first + npages, have - npages);
+    pageheap_put(&vs_heap.pages, first + npages, have - npages);
   } else if (mheap_reach(first + have, npages - have)) {
-    clean = npages - have - mheap_take_pages(first + have, (uint32_t)(npages - have));
+    clean = npages - have - pageheap_take(&vs_heap.pages, first + have, npages - have);
     mheap_set_heads(s, have, npages, s);
   } else {
     done = false;
   }
   if (done) {
-    vs_heap.used_pages += npages;
-    vs_heap.used_pages -= have;
     s->npages = (uint32_t)npages;
     mheap_note_taken(clean);
   }
@@ -275,7 +252,7 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
   if (os_move(from->base, to->base, (size_t)npages * VS_PAGE_SIZE) != 0) return false;
   lock_acquire(&vs_heap.lock);
-  vs_heap.dirty_pages -= pagealloc_clean(from->base / VS_PAGE_SIZE, npages);
+  pageheap_clean(&vs_heap.pages, from->base / VS_PAGE_SIZE, npages);
   lock_release(&vs_heap.lock);
   return true;
 }

@@ -12,9 +12,9 @@
  * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
  * (spec/decisions/0009-address-space.md).
  *
- * Up: mcentral, mcache, alloc. Down: growth, arena, space, fit, pagealloc, pagecache, reclaim, mspan, os, lock.
- * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache; a page that is not
- * dirty reads as zeros (spec/decisions/0010-zero-pages.md).
+ * Up: mcentral, mcache, alloc. Down: pageheap, arena, fit, pagealloc, pagecache, reclaim, mspan, os, lock.
+ * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache and is not on its way
+ * to the system; a page that is not dirty reads as zeros (spec/decisions/0010-zero-pages.md).
  * Claims: C1 C3 C5 C6 C10.
  */
 #ifndef VERISPAN_MHEAP_H
@@ -28,11 +28,14 @@
 #include "lock.h"
 #include "pagealloc.h"
 #include "pagecache.h"
+#include "pageheap.h"
 #include "reclaim.h"
-#include "space.h"
 
 /* The largest block: one page less than 2^45 bytes. */
 #define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
+
+/* Most descriptors that a cache holds. */
+#define VS_CACHE_DESCRIPTORS 16u
 
 /* What an mcache holds of the page heap, to make spans with slots of it without the lock: free pages of a group of 64,
  * and descriptors of the arena that the group lies in. They are the holder's alone: no search finds the pages, and no
@@ -43,7 +46,7 @@
 struct mheap_cache {
   struct page_cache pages;
   struct heap_arena *arena; /* of the pages */
-  struct mspan *spare;      /* descriptors, linked by next */
+  struct mspan *spare[VS_CACHE_DESCRIPTORS]; /* descriptors */
   uint64_t nspare;          /* how many; atomic: written by the holder, read by all */
   uint64_t filled;          /* pages that it got when it was last filled, 0 since it was flushed */
   struct mheap_cache *next; /* in the list of caches */
@@ -52,9 +55,8 @@ struct mheap_cache {
 
 struct mheap {
   struct vs_lock lock;
-  struct space space;
-  uint64_t used_pages;      /* pages of spans and in caches */
-  uint64_t dirty_pages;     /* pages that may hold memory, used or not */
+  struct pageheap pages;    /* used: of spans, in caches, and on their way to the system */
+  uint64_t leaving_pages;   /* pages on their way to the system (scavenge.h) */
   uint64_t released_bytes;  /* bytes ever returned to the system */
   uint64_t spans;           /* descriptors in use and in caches */
   uint64_t filled_pages;    /* pages that caches got when they were last filled */

@@ -2,7 +2,6 @@
  * The scavenger. See scavenge.h. */
 #include "scavenge.h"
 
-#include "idle.h"
 #include "os.h"
 
 /* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
@@ -20,21 +19,19 @@ static uint64_t last VS_GUARDED_BY(vs_scavenge_lock);
 
 /* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
 VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reclaim_reason why, uint64_t now) {
-  uint32_t npages = 0;
   bool done = false;
   lock_acquire(&vs_heap.lock);
-  reclaim_turn(&vs_heap.reclaim, now, vs_heap.used_pages);
-  uint64_t first = idle_take(reclaim_due(&vs_heap.reclaim, why, vs_heap.dirty_pages), &npages);
+  reclaim_turn(&vs_heap.reclaim, now, vs_heap.pages.used);
+  struct page_run run = pageheap_take_idle(&vs_heap.pages, reclaim_due(&vs_heap.reclaim, why, vs_heap.pages.dirty));
+  vs_heap.leaving_pages = run.npages;
   lock_release(&vs_heap.lock);
-  if (npages != 0) done = os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
-  uint64_t gone = done ? npages : npages != 0 || first == VS_NO_PAGE ? NOTHING : 0;
+  if (run.npages != 0) done = os_release(page_address(run.first), (size_t)run.npages * VS_PAGE_SIZE) == 0;
+  uint64_t gone = done ? run.npages : run.npages != 0 || run.first == VS_NO_PAGE ? NOTHING : 0;
   lock_acquire(&vs_heap.lock);
-  if (npages != 0) idle_put(first, npages, done);
-  if (done) {
-    vs_heap.dirty_pages -= npages;
-    vs_heap.released_bytes += (uint64_t)npages * VS_PAGE_SIZE;
-  }
-  reclaim_pay(&vs_heap.reclaim, gone, vs_heap.used_pages, vs_heap.dirty_pages);
+  if (run.npages != 0) pageheap_put_idle(&vs_heap.pages, run.first, run.npages, done);
+  vs_heap.leaving_pages = 0;
+  if (done) vs_heap.released_bytes += (uint64_t)run.npages * VS_PAGE_SIZE;
+  reclaim_pay(&vs_heap.reclaim, gone, vs_heap.pages.used, vs_heap.pages.dirty);
   lock_release(&vs_heap.lock);
   return gone;
 }
@@ -78,7 +75,7 @@ uint64_t scavenge_wait(void) {
 uint64_t scavenge_trim(void) {
   uint64_t left, gone, total = 0;
   lock_acquire(&vs_heap.lock);
-  left = vs_heap.dirty_pages;
+  left = vs_heap.pages.dirty;
   lock_release(&vs_heap.lock);
   do {
     lock_acquire(&vs_scavenge_lock);
@@ -92,7 +89,7 @@ uint64_t scavenge_trim(void) {
 
 size_t scavenge_set_limit(size_t bytes) {
   lock_acquire(&vs_heap.lock);
-  size_t before = reclaim_set_limit(&vs_heap.reclaim, bytes, vs_heap.used_pages, vs_heap.dirty_pages);
+  size_t before = reclaim_set_limit(&vs_heap.reclaim, bytes, vs_heap.pages.used, vs_heap.pages.dirty);
   lock_release(&vs_heap.lock);
   scavenge_assist();
   return before;

@@ -16,8 +16,8 @@
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
- * Up: alloc, cycle, mcache, background, audit, interpose. Down: idle, reclaim, pacing, mheap, os, lock.
- * Invariant: a page under way is neither free nor of a span. Claims: C3 C5 C10.
+ * Up: alloc, cycle, mcache, background, audit, interpose. Down: pageheap, reclaim, pacing, mheap, os, lock.
+ * Invariant: a page under way is in use, but of no span and in no cache. Claims: C3 C5 C10.
  */
 #ifndef VERISPAN_SCAVENGE_H
 #define VERISPAN_SCAVENGE_H

@@ -258,7 +258,7 @@ static const struct part { void *addr; size_t size; } parts[] = {
     {arena.free, SPANS * sizeof arena.free[0]},
     {&arena.nfree, sizeof arena.nfree + sizeof arena.nspans},
     {&page_block, offsetof(struct page_block, chunk) + sizeof page_block.chunk[0]},
-    {&vs_heap.used_pages, sizeof vs_heap - offsetof(struct mheap, used_pages)},
+    {&vs_heap.pages.used, sizeof vs_heap - offsetof(struct mheap, pages.used)},
     {&vs_pages.level0[FIRST / VS_LEVEL0_PAGES], 8},
     {&vs_pages.level1[FIRST / VS_LEVEL1_PAGES], 8},
     {&vs_pages.level2[FIRST / VS_LEVEL2_PAGES], 8},
@@ -300,12 +300,12 @@ static void put_other_span(void) {
 
 /* A full active span of thread 0, and behind it pages in its cache, as in a large heap. */
 static void put_cached_pages(void) {
-  vs_heap.used_pages = 1 << 20;
+  vs_heap.pages.used = 1 << 20;
   for (int i = 0; i < SLOTS; i++)
     if (allocate() == 0) abort();
   looked.page = 2 * SPAN_PAGES;
-  looked.span = mcaches[0].pages.spare;
-  if (!looked.span) abort();
+  if (mcaches[0].pages.nspare == 0) abort();
+  looked.span = mcaches[0].pages.spare[mcaches[0].pages.nspare - 1];
 }
 
 static void put_start(void) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pages that go back to the system while the heap is unlocked: the real code of scavenge, idle, mheap, pagealloc and the
- * layers between, under every interleaving.
+ * Pages that go back to the system while the heap is unlocked: the real code of scavenge, idle, mheap, pageheap, pagealloc
+ * and the layers between, under every interleaving.
  *
  * Thread 0 gives back what is free (scavenge_trim). Threads 1 and 2 each take a large block, write to it, and free
  * it. The heap is a few pages, each free, and dirty or not: a start for each choice. Only the operating system is
@@ -140,14 +140,14 @@ static void reset(void *ctx) {
   arena_set_head(&arena, 0, PAGES, &vs_empty_span);
   arena.nspans = 0;
   arena.nfree = 0;
-  vs_heap.used_pages = vs_heap.spans = vs_heap.dirty_pages = vs_heap.released_bytes = 0;
+  vs_heap.pages.used = vs_heap.pages.dirty = vs_heap.spans = vs_heap.released_bytes = 0;
   for (uint32_t i = 0; i < PAGES; i++) {
     bool dirty = (start.dirty >> i & 1) != 0;
     memory[i] = dirty ? 99 : 0;
     if (!dirty) continue;
     (void)pagealloc_take(FIRST + i, 1);
     pagealloc_put(FIRST + i, 1);
-    vs_heap.dirty_pages++;
+    vs_heap.pages.dirty++;
   }
 }
 
@@ -162,7 +162,7 @@ static void final_check(void *ctx) {
     SCHED_CHECK(bits_test(c->dirty[0], i) || memory[i] == 0, "zero-means-zero");
     dirty += bits_test(c->dirty[0], i);
   }
-  SCHED_CHECK(vs_heap.used_pages == 0 && vs_heap.spans == 0 && vs_heap.dirty_pages == dirty, "counts-right");
+  SCHED_CHECK(vs_heap.pages.used == 0 && vs_heap.spans == 0 && vs_heap.pages.dirty == dirty, "counts-right");
   SCHED_CHECK(dirty == 0 || page_block.idle == 1, "offered-again");
 }
 

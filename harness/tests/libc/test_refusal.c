@@ -3,7 +3,7 @@
  * When the system refuses. Linked statically with the library, whose system calls go through the __wrap_ functions
  * below: each call that a load of every kind of allocation makes is refused once, in a process of its own, and all calls
  * from each on. What is refused must be NULL with ENOMEM, everything else as ever, the heap sound, and what failed must
- * succeed later. Then the limits that the system itself sets.
+ * succeed later. Then the limits that the system itself sets, and what the statistics say during a call.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +22,7 @@ static const size_t MB = (size_t)1 << 20;
 
 static size_t calls, first_refused, last_refused; /* the calls so numbered, from 1 */
 static bool always_unmap;
+static void (*during_madvise)(void);
 
 static bool refused(void) {
   calls++;
@@ -46,7 +47,10 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t of
 }
 int __wrap_munmap(void *addr, size_t size) { return refused() && !always_unmap ? -1 : __real_munmap(addr, size); }
 int __wrap_mprotect(void *addr, size_t size, int prot) { return refused() ? -1 : __real_mprotect(addr, size, prot); }
-int __wrap_madvise(void *addr, size_t size, int advice) { return refused() ? -1 : __real_madvise(addr, size, advice); }
+int __wrap_madvise(void *addr, size_t size, int advice) {
+  if (during_madvise != NULL) during_madvise();
+  return refused() ? -1 : __real_madvise(addr, size, advice);
+}
 void *__wrap_mremap(void *old, size_t old_size, size_t size, int flags, void *to) {
   return refused() ? MAP_FAILED : __real_mremap(old, old_size, size, flags, to);
 }
@@ -256,6 +260,32 @@ static void refused_growth_leaks_no_address_space(void **state) {
   assert_int_equal(vs_audit(report, NULL), 0);
 }
 
+/* ---- memory on its way to the system is not in use ---- */
+
+static struct vs_stats before_trim;
+static size_t looks;
+
+static void look(void) {
+  struct vs_stats now;
+  vs_stats(&now);
+  assert_int_equal(now.in_use, before_trim.in_use);
+  assert_int_equal(now.resident, before_trim.resident - (now.released - before_trim.released));
+  looks++;
+}
+
+static void pages_under_way_are_not_in_use(void **state) {
+  (void)state;
+  unsigned char *p = t_malloc(5 * MB);
+  memset(p, 1, 5 * MB);
+  (void)vs_trim();
+  t_free(p);
+  vs_stats(&before_trim);
+  during_madvise = look;
+  assert_true(vs_trim() >= 5 * MB);
+  during_madvise = NULL;
+  assert_true(looks > 1);
+}
+
 /* ---- the limits of the system ---- */
 
 /* Bytes got in blocks of size until refused, and freed again. */
@@ -367,6 +397,7 @@ int main(void) {
       cmocka_unit_test(reserved_address_space_is_not_charged),
       cmocka_unit_test(sizes_beyond_the_largest_are_refused),
       cmocka_unit_test(refused_growth_leaks_no_address_space),
+      cmocka_unit_test(pages_under_way_are_not_in_use),
   };
   setvbuf(stdout, NULL, _IOLBF, 0);
   return cmocka_run_group_tests_name("refusal", tests, NULL, NULL);

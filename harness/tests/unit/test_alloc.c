@@ -88,9 +88,9 @@ static void freed_blocks_are_reused(void **state) {
     uintptr_t *b = &block[unit_random(&x) % BLOCKS];
     heap_free(*b, "test");
     *b = heap_alloc_class(20);
-    if (k == 100000) used = vs_heap.used_pages;
+    if (k == 100000) used = vs_heap.pages.used;
   }
-  assert_true(vs_heap.used_pages <= used + used / 4 + 16);
+  assert_true(vs_heap.pages.used <= used + used / 4 + 16);
   for (size_t i = 0; i < BLOCKS; i++)
     heap_free(block[i], "test");
   sound();
@@ -116,10 +116,10 @@ static void blocks_freed_by_another_thread_are_reused(void **state) {
   for (int round = 0; round < 200; round++) {
     for (size_t i = 0; i < BLOCKS; i++)
       block[i] = heap_alloc_class(15);
-    if (round == 20) used = vs_heap.used_pages;
+    if (round == 20) used = vs_heap.pages.used;
     join_one(free_all);
   }
-  assert_true(vs_heap.used_pages <= used + used / 4 + 16);
+  assert_true(vs_heap.pages.used <= used + used / 4 + 16);
   sound();
 }
 
@@ -135,11 +135,11 @@ static void caches_of_ended_threads_are_adopted(void **state) {
   (void)state;
   join_one(use_a_little);
   const uint32_t caches = mcache_count();
-  const uint64_t used = vs_heap.used_pages;
+  const uint64_t used = vs_heap.pages.used;
   for (int i = 0; i < 300; i++)
     join_one(use_a_little);
   assert_int_equal(mcache_count(), caches);
-  assert_true(vs_heap.used_pages <= used + used / 4 + 16);
+  assert_true(vs_heap.pages.used <= used + used / 4 + 16);
   sound();
 }
 
@@ -163,11 +163,11 @@ static void spans_of_parked_caches_go_back_to_the_heap(void **state) {
     assert_int_equal(pthread_create(&t[i], NULL, allocate_share, (void *)i), 0);
   for (size_t i = 0; i < 8; i++)
     pthread_join(t[i], NULL);
-  const uint64_t used = vs_heap.used_pages;
+  const uint64_t used = vs_heap.pages.used;
   free_all(NULL);
   for (size_t i = 0; i < BLOCKS; i++)
     block[i] = heap_alloc_class(41);
-  assert_true(vs_heap.used_pages <= used + used / 2);
+  assert_true(vs_heap.pages.used <= used + used / 2);
   free_all(NULL);
   sound();
 }

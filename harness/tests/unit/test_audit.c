@@ -85,10 +85,10 @@ static void pages_are_checked(void **state) {
   MUST_BE_SEEN(c->free[7], c->free[7] & ~((uint64_t)1 << 63));
   MUST_BE_SEEN(c[1].free[7], c[1].free[7] | (uint64_t)1 << 63);
   MUST_BE_SEEN(c[1].dirty[7], c[1].dirty[7] | (uint64_t)1 << 63);
-  MUST_BE_SEEN(vs_heap.space.heap.n, 0);
+  MUST_BE_SEEN(vs_heap.pages.space.heap.n, 0);
   MUST_BE_SEEN(c->dirty[p / 64], c->dirty[p / 64] & ~((uint64_t)1 << p % 64));
-  MUST_BE_SEEN(vs_heap.used_pages, vs_heap.used_pages + 1);
-  MUST_BE_SEEN(vs_heap.dirty_pages, vs_heap.dirty_pages + 1);
+  MUST_BE_SEEN(vs_heap.pages.used, vs_heap.pages.used + 1);
+  MUST_BE_SEEN(vs_heap.pages.dirty, vs_heap.pages.dirty + 1);
 }
 
 /* Two caches, each with pages of its own. */
@@ -110,8 +110,11 @@ static void caches_are_checked(void **state) {
   MUST_BE_SEEN(*is_free, *is_free | one);
   MUST_BE_SEEN(c[1].pages, c[0].pages);
   MUST_BE_SEEN(c[0].nspare, c[0].nspare - 1);
-  MUST_BE_SEEN(c[0].spare, c[0].spare->next);
-  MUST_BE_SEEN(c[0].spare->ctl, spanctl_owned(5));
+  MUST_BE_SEEN(c[0].nspare, VS_CACHE_DESCRIPTORS + 1);
+  MUST_BE_SEEN(c[0].spare[0], c[0].spare[1]);
+  MUST_BE_SEEN(c[0].spare[0], s);
+  MUST_BE_SEEN(c[0].spare[0], &c[0].arena->span[VS_ARENA_PAGES]);
+  MUST_BE_SEEN(c[0].spare[0]->ctl, spanctl_owned(5));
   MUST_BE_SEEN(c[0].arena->head[c[0].pages.first % VS_ARENA_PAGES + bits_ctz(one)], s);
   MUST_BE_SEEN(c[0].filled, 0);
   MUST_BE_SEEN(vs_heap.filled_pages, vs_heap.filled_pages + 1);

@@ -147,19 +147,19 @@ static void zero_is_zero(void **state) {
 static void pages_are_accounted_for(void **state) {
   (void)state;
   struct vs_heap *h = collected();
-  const uint64_t used = vs_heap.used_pages;
+  const uint64_t used = vs_heap.pages.used;
   void *p[1024];
   for (size_t i = 0; i < 1024; i++) p[i] = vs_heap_malloc(h, 65536, VS_NOSCAN);
   assert_int_equal(h->pages, 1024 * 8);
-  assert_int_equal(vs_heap.used_pages - used, 1024 * 8);
+  assert_int_equal(vs_heap.pages.used - used, 1024 * 8);
   cycle(h, p, 512);
   assert_int_equal(h->pages, 1024 * 8);
   vs_heap_finish_sweep(h);
   assert_int_equal(h->pages, 512 * 8);
-  assert_int_equal(vs_heap.used_pages - used, 512 * 8);
+  assert_int_equal(vs_heap.pages.used - used, 512 * 8);
   sound();
   vs_heap_destroy(h);
-  assert_int_equal(vs_heap.used_pages, used);
+  assert_int_equal(vs_heap.pages.used, used);
   sound();
 }
 
@@ -315,7 +315,7 @@ static void random_graphs_survive(void **state) {
 static void heaps_do_not_meet(void **state) {
   (void)state;
   enum { N = 12 };
-  const uint64_t used = vs_heap.used_pages;
+  const uint64_t used = vs_heap.pages.used;
   struct vs_heap *h[N];
   void *p[N][100];
   for (size_t n = 0; n < N; n++) h[n] = vs_heap_create(n % 2 == 0 ? VS_HEAP_COLLECTED : VS_HEAP_MANUAL);
@@ -334,7 +334,7 @@ static void heaps_do_not_meet(void **state) {
   }
   sound();
   for (size_t n = 0; n < N; n++) vs_heap_destroy(h[n]);
-  assert_int_equal(vs_heap.used_pages, used);
+  assert_int_equal(vs_heap.pages.used, used);
   sound();
 }
 
@@ -366,16 +366,16 @@ static void manual_heaps_reuse_what_is_freed(void **state) {
   struct vs_heap *h = vs_heap_create(VS_HEAP_MANUAL);
   static void *p[20001];
   uint64_t pages = 0;
-  const uint64_t used = vs_heap.used_pages;
+  const uint64_t used = vs_heap.pages.used;
   p[20000] = h;
   for (int round = 0; round < 5; round++) {
     pthread_t t;
     for (size_t i = 0; i < 20000; i++) memset(p[i] = vs_heap_malloc(h, i % 1000 == 0 ? 40000 : 100, 0), 1, 100);
-    if (round == 0) pages = vs_heap.used_pages - used;
+    if (round == 0) pages = vs_heap.pages.used - used;
     assert_int_equal(pthread_create(&t, NULL, free_every_other, p), 0);
     for (size_t i = 0; i < 20000; i += 2) vs_heap_free(h, p[i]);
     assert_int_equal(pthread_join(t, NULL), 0);
-    assert_in_range(vs_heap.used_pages - used, 1, pages + pages / 4);
+    assert_in_range(vs_heap.pages.used - used, 1, pages + pages / 4);
   }
   vs_heap_destroy(h);
   sound();

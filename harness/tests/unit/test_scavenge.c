@@ -328,7 +328,7 @@ static void pages_under_way_are_nobodys(void **state) {
     assert_int_equal(pthread_join(worker[i], NULL), 0);
   assert_int_equal(wrong, 0);
   sound();
-  assert_int_equal(vs_heap.used_pages, 0);
+  assert_int_equal(vs_heap.pages.used, 0);
   (void)scavenge_trim();
   assert_int_equal(resident(), 0);
 }
