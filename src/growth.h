@@ -6,7 +6,7 @@
  *
  * Sizes and addresses are in bytes, multiples of VS_PAGE_SIZE. Needs the heap lock.
  *
- * Up: mheap. Down: arena, space, pagealloc, os.
+ * Up: pageheap. Down: arena, space, pagealloc, os.
  * Invariant: GrowthInv (spec/growth.acsl): what is reserved or the heap's has its metadata; only the heap's pages are free.
  * Claims: C3 C5 C6 C10.
  */

@@ -5,7 +5,7 @@
  *
  * Sizes are in pages of 8 KiB. Needs the heap lock.
  *
- * Up: scavenge. Down: candidate, pagealloc.
+ * Up: pageheap. Down: candidate, pagealloc.
  * Invariant: PagesInv (spec/pagetree.acsl). Claims: C3 C5 C7 C10.
  */
 #ifndef VERISPAN_IDLE_H

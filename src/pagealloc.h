@@ -4,7 +4,7 @@
  * runtime/mpagealloc.go). A search goes down one path of the tree of src/pagetree.h, over 8 entries a level; taking and
  * freeing pages write the path up. Everything here needs the heap lock.
  *
- * Up: mheap, idle, audit. Down: pagetree, pagechunk, pagesum, os.
+ * Up: growth, fit, idle, pageheap, mheap, audit. Down: pagetree, pagechunk, pagesum, os.
  * Invariant: PagesInv (spec/pagetree.acsl): each summary is that of its pages; no page below search is free. Claims: C3 C10.
  */
 #ifndef VERISPAN_PAGEALLOC_H

@@ -6,7 +6,7 @@
  *
  * Sizes and addresses are in bytes, multiples of VS_PAGE_SIZE. Needs the heap lock.
  *
- * Up: growth, mheap, audit. Down: addrrange, os.
+ * Up: growth, pageheap, audit. Down: addrrange, os.
  * Invariant: SpaceInv (spec/space.acsl): a page of reserved is Reserved, one of heap Prepared or Ready. Claims: C6 C10.
  */
 #ifndef VERISPAN_SPACE_H
