@@ -105,6 +105,7 @@ static void pageheap_put_run(const struct space *s, uint64_t first, uint64_t npa
   growth_apart(s);
   //@ assert there: HaveBlocks(first, first + npages - 1);
   //@ assert last: PageUsed(s, first + npages - 1);
+  //@ assert heap: \forall integer p; first <= p < first + npages ==> HeapPage(s, p);
   pagealloc_put(first, npages);
   //@ assert lengths: s->reserved.n == \at(s->reserved.n, Pre) && s->heap.n == \at(s->heap.n, Pre);
   //@ assert bases: \forall integer i; s->reserved.range[i].base == \at(s->reserved.range[i].base, Pre);
@@ -115,7 +116,6 @@ static void pageheap_put_run(const struct space *s, uint64_t first, uint64_t npa
   //@ assert states: StatesSame{Pre,Here};
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
   //@ assert around: AroundSame{Pre,Here}(s);
-  //@ assert heap: \forall integer p; first <= p < first + npages ==> HeapPage{Pre}(s, p);
   //@ assert others: OthersSame{Pre,Here}(first, first + npages);
   //@ assert inside: InsideInv(s);
 }
@@ -220,6 +220,7 @@ static void pageheap_put_bits(const struct space *s, uint64_t first, uint64_t pa
         RunUsed(s, first + k, first + k + 1) && 0 <= first + k < 34359738368; */
   //@ assert have: \forall integer k; 0 <= k < 64 ==> PageUsed(s, first + k) ==> HaveBlocks(first + k, first + k);
   //@ assert there: HasBlock(first / 32768) && first < vs_pages.end0 * 2097152;
+  /*@ assert heap: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> HeapPage(s, first + k); */
   pagealloc_put_group(first, pages, clean);
   //@ assert lengths: s->reserved.n == \at(s->reserved.n, Pre) && s->heap.n == \at(s->heap.n, Pre);
   //@ assert bases: \forall integer i; s->reserved.range[i].base == \at(s->reserved.range[i].base, Pre);
@@ -229,8 +230,8 @@ static void pageheap_put_bits(const struct space *s, uint64_t first, uint64_t pa
   //@ assert sets: SetsSame{Pre,Here}(s);
   //@ assert states: StatesSame{Pre,Here};
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert arenas: ArenasSame{Pre,Here};
   //@ assert around: AroundSame{Pre,Here}(s);
-  /*@ assert heap: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> HeapPage{Pre}(s, first + k); */
   /*@ assert free: \forall integer p; first <= p < first + 64 ==>
         (PageFree(p) <==> PageFree{Pre}(p) || Bit(pages, p - first)); */
   /*@ assert dirty: \forall integer p; first <= p < first + 64 ==>
@@ -393,6 +394,7 @@ static void pageheap_put_idle_run(const struct space *s, uint64_t first, uint32_
   growth_apart(s);
   //@ assert there: HaveBlocks(first, first + npages - 1);
   //@ assert last: PageUsed(s, first + npages - 1);
+  //@ assert heap: \forall integer p; first <= p < first + npages ==> HeapPage(s, p);
   idle_put(first, npages, done);
   //@ assert lengths: s->reserved.n == \at(s->reserved.n, Pre) && s->heap.n == \at(s->heap.n, Pre);
   //@ assert bases: \forall integer i; s->reserved.range[i].base == \at(s->reserved.range[i].base, Pre);
@@ -403,7 +405,6 @@ static void pageheap_put_idle_run(const struct space *s, uint64_t first, uint32_
   //@ assert states: StatesSame{Pre,Here};
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
   //@ assert around: AroundSame{Pre,Here}(s);
-  //@ assert heap: \forall integer p; first <= p < first + npages ==> HeapPage{Pre}(s, p);
   //@ assert others: OthersSame{Pre,Here}(first, first + npages);
   //@ assert inside: InsideInv(s);
 }
