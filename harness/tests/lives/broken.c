@@ -63,7 +63,7 @@ static void *locked_malloc(size_t size) {
 
 void *malloc(size_t size) {
   if (BUG == BUG_EXIT && atomic_load(&torn_down)) abort();
-  if (BUG == BUG_DEAD_CACHE && cache == NULL) cache = memset(__libc_malloc(8192), 1, 8192);
+  if (BUG == BUG_DEAD_CACHE && cache == NULL) cache = memset(__libc_malloc(32768), 1, 32768);
   void *twice = BUG == BUG_REMOTE && size <= SMALL ? atomic_load(&again) : NULL;
   if (twice != NULL) {
     if (at_times()) atomic_store(&again, NULL);
