@@ -225,8 +225,7 @@ def main():
 
     # A configuration on each core: most of the time goes to compilers, which use one.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(work, configs):
-            pass
+        list(pool.map(work, configs))
     return group.done()
 
 
