@@ -259,12 +259,12 @@ VS_REQUIRES(vs_heap.lock) static uint64_t audit_block(struct audit *audit, uint3
 EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), void *context) {
   struct audit audit = {.report = report, .context = context};
   uint64_t covered = 0;
-  lock_acquire(&vs_scavenge_lock);
-  lock_acquire(&vs_heap.lock);
+  scavenge_lock();
+  mheap_lock();
   for (uint32_t i = 0; i < vs_pages.nblocks; i++) covered = audit_block(&audit, vs_pages.number[i], covered);
   audit_counts(&audit);
-  lock_release(&vs_heap.lock);
-  lock_release(&vs_scavenge_lock);
+  mheap_unlock();
+  scavenge_unlock();
   for (uint32_t n = 1; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
     if (vs_heaps[n]->collected) audit_heap(&audit, vs_heaps[n]);
   return audit.violations;
@@ -282,7 +282,7 @@ static uint64_t audit_arenas(void) {
 
 EXPORT void vs_stats(struct vs_stats *stats) {
   uint64_t heaps = heap_count();
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   struct audit_cached cached = audit_cached();
   stats->reserved = addrranges_bytes(&vs_heap.pages.space.reserved) + addrranges_bytes(&vs_heap.pages.space.heap);
   stats->in_use = (vs_heap.pages.used - cached.pages - vs_heap.leaving_pages) * VS_PAGE_SIZE;
@@ -293,7 +293,7 @@ EXPORT void vs_stats(struct vs_stats *stats) {
                     mcache_count() * sizeof(struct mcache) + heaps * sizeof(struct vs_heap);
   stats->spans = vs_heap.spans - cached.descriptors;
   stats->mcaches = mcache_count();
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
 }
 
 #ifndef VS_SOURCE_SHA256

@@ -71,11 +71,11 @@ EXPORT void vs_stop_scavenger(void) {
 
 void background_before_fork(void) VS_ACQUIRES(thread_lock, vs_scavenge_lock) {
   lock_acquire(&thread_lock);
-  lock_acquire(&vs_scavenge_lock);
+  scavenge_lock();
 }
 
 void background_after_fork(void) VS_RELEASES(thread_lock, vs_scavenge_lock) {
-  lock_release(&vs_scavenge_lock);
+  scavenge_unlock();
   lock_release(&thread_lock);
 }
 

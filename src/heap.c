@@ -79,10 +79,10 @@ static struct mspan *heap_spans_of(const struct vs_heap *h, uint32_t arena, stru
 static struct mspan *heap_spans(const struct vs_heap *h) {
   const uint32_t arenas = VS_LEVEL2_PAGES / VS_ARENA_PAGES;
   struct mspan *list = 0;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   for (uint32_t i = 0; i < vs_pages.nblocks; i++)
     for (uint32_t n = 0; n < arenas; n++) list = heap_spans_of(h, vs_pages.number[i] * arenas + n, list);
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
   return list;
 }
 

@@ -46,7 +46,7 @@ static uint32_t idle_look(uint64_t chunk, uint32_t max, uint32_t *npages) {
     requires range: 1 <= max <= VS_RANGE_PAGES;
     requires inv: PagesInv;
     terminates \true;
-    assigns *npages, vs_pages.block[0 .. 1048575]->idle;
+    assigns *npages, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     ensures inv: PagesInv;
     ensures bound: \result <= 34359738368 && *npages <= max + VS_HUGE_PAGES;
     ensures hit: 0 < *npages ==> \result % 512 + *npages <= 512 && \result < 34359738368;
@@ -67,7 +67,7 @@ static uint64_t idle_find(uint32_t max, uint32_t *npages) {
       loop invariant below: \forall integer p; 0 <= p < chunk + 512 <= 34359738368 ==>
         (PageMarked(p) <==> PageMarked{Pre}(p));
       loop invariant kept: IdleKept{Pre,Here}(0, 34359738368);
-      loop assigns i, chunk, *npages, vs_pages.block[0 .. 1048575]->idle;
+      loop assigns i, chunk, *npages, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
       loop variant LOOKS - i;
   */
   for (uint32_t i = 0; i < LOOKS && chunk < VS_NO_PAGE; i++) {

@@ -28,8 +28,8 @@
     requires sep: \forall integer n; 0 <= n < 1048576 ==> HasBlock(n) ==> \separated(npages, vs_pages.block[n]);
     requires inv: PagesInv;
     terminates \true;
-    assigns *npages, *vs_pages.block[0 .. 1048575], vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
-      vs_pages.level0[0 .. 16383], vs_pages.search;
+    assigns *npages, { *BlockPlace(n) | integer n; 0 <= n < 1048576 }, vs_pages.level2[0 .. 1048575],
+      vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383], vs_pages.search;
     ensures inv: PagesInv;
     ensures bound: \result <= 34359738368 && *npages <= want + VS_HUGE_PAGES && *npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
     ensures end: 0 < *npages ==> \result + *npages <= vs_pages.end0 * 2097152 <= 34359738368;

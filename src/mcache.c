@@ -301,11 +301,11 @@ size_t mcache_trim(void) {
 void mcache_before_fork(void) VS_ACQUIRES(vs_list_lock, vs_role_central, vs_heap.lock) {
   lock_acquire(&vs_list_lock);
   mcentral_lock_all();
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
 }
 
 void mcache_after_fork(void) VS_RELEASES(vs_list_lock, vs_role_central, vs_heap.lock) {
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
   mcentral_unlock_all();
   lock_release(&vs_list_lock);
 }

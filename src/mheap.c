@@ -62,13 +62,13 @@ HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size
 /* Returns the pages of a span that nobody knows any more. */
 static void mheap_release_span(struct mspan *s) {
   uint64_t npages = s->npages, first = s->base / VS_PAGE_SIZE;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   struct heap_arena *a = mheap_arena(first);
   arena_leave(a, s);
   pageheap_put(&vs_heap.pages, first, npages);
   mheap_put_descriptor(a, s);
   reclaim_note(&vs_heap.reclaim, vs_heap.pages.used, vs_heap.pages.dirty);
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
 }
 
 /* ---- caches ---- */
@@ -158,9 +158,9 @@ HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32
 
 void mheap_flush(struct mheap_cache *c) {
   if (c->pages.free == 0) return;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   mheap_flush_cache(c);
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
 }
 
 /* ---- spans ---- */
@@ -170,9 +170,9 @@ struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *
   uint64_t dirty = 0;
   struct mspan *s = mheap_take_cached(cache, npages, &dirty);
   if (!s) {
-    lock_acquire(&vs_heap.lock);
+    mheap_lock();
     s = mheap_take_refill(cache, npages, &dirty);
-    lock_release(&vs_heap.lock);
+    mheap_unlock();
   }
   if (!s) return 0;
   mspan_init(s, s->base, spanclass, dirty != 0);
@@ -192,9 +192,9 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
   uint32_t npages = pages == 0 ? 1 : (uint32_t)pages;
   uint64_t align_pages = align > VS_PAGE_SIZE ? align / VS_PAGE_SIZE : 1;
   uint64_t dirty = 0;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   struct mspan *s = mheap_take(fit_aligned(npages, align_pages), npages, align, &dirty);
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
   if (!s) return 0;
   s->spanclass = 0;
   s->elem_size = 0;
@@ -231,7 +231,7 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages, clean = 0;
   bool done = true;
   if (npages == have) return true;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   if (npages < have) {
     mheap_set_heads(s, npages, have, &vs_empty_span);
     pageheap_put(&vs_heap.pages, first + npages, have - npages);
@@ -245,15 +245,15 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
     s->npages = (uint32_t)npages;
     mheap_note_taken(clean);
   }
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
   return done;
 }
 
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
   if (os_move(from->base, to->base, (size_t)npages * VS_PAGE_SIZE) != 0) return false;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   pageheap_clean(&vs_heap.pages, from->base / VS_PAGE_SIZE, npages);
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
   return true;
 }
 

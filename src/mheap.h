@@ -12,7 +12,8 @@
  * Address space is reserved by arenas and becomes the heap's step by step, up from its highest address where that can be
  * (spec/decisions/0009-address-space.md).
  *
- * Up: mcentral, mcache, alloc. Down: pageheap, arena, fit, pagealloc, pagecache, reclaim, mspan, os, lock.
+ * Up: mcentral, mcache, alloc. Down: heaplock, pageheap, arena, fit, pagealloc, pagecache, reclaim, mspan,
+ * os.
  * Invariant: a page of the heap is free in its chunk if and only if it belongs to no span and no cache and is not on its way
  * to the system; a page that is not dirty reads as zeros (spec/decisions/0010-zero-pages.md).
  * Claims: C1 C3 C5 C6 C10.
@@ -25,14 +26,9 @@
 #include <stdint.h>
 
 #include "arena.h"
-#include "lock.h"
+#include "heaplock.h"
 #include "pagealloc.h"
 #include "pagecache.h"
-#include "pageheap.h"
-#include "reclaim.h"
-
-/* The largest block: one page less than 2^45 bytes. */
-#define VS_MAX_SIZE ((1ull << 45) - VS_PAGE_SIZE)
 
 /* Most descriptors that a cache holds. */
 #define VS_CACHE_DESCRIPTORS 16u
@@ -52,29 +48,6 @@ struct mheap_cache {
   struct mheap_cache *next; /* in the list of caches */
   bool listed;              /* it is in that list */
 };
-
-struct mheap {
-  struct vs_lock lock;
-  struct pageheap pages;    /* used: of spans, in caches, and on their way to the system */
-  uint64_t leaving_pages;   /* pages on their way to the system (scavenge.h) */
-  uint64_t released_bytes;  /* bytes ever returned to the system */
-  uint64_t spans;           /* descriptors in use and in caches */
-  uint64_t filled_pages;    /* pages that caches got when they were last filled */
-  struct reclaim reclaim;   /* how many pages should go back to the system */
-  struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
-};
-
-extern struct mheap vs_heap;
-extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
-
-/* The functions so marked are called with the heap locked. Chunks and free descriptors are reached through
- * pagealloc and the arenas, and so with the lock. */
-#define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
-
-static inline uintptr_t page_address(uint64_t page) { return (uintptr_t)page * VS_PAGE_SIZE; }
-
-/* Pages that size bytes, at most VS_MAX_SIZE, need. */
-static inline uint64_t page_count(size_t size) { return (size + (VS_PAGE_SIZE - 1)) / VS_PAGE_SIZE; }
 
 /* A span of class spanclass with no slot handed out, its control word set to ctl; NULL if the system refused. It is
  * made of the caller's cache if that has the pages; else the cache is flushed, and filled again from where the span

@@ -38,6 +38,47 @@ static void pageheap_count(struct pageheap *h, uint64_t used, uint64_t dirty) {
   //@ assert counts: CountsInv(h);
 }
 
+/* From now on pages are this thread's, or are not: npages pages from page first on; the given ones of a group of 64. */
+/*@ ghost
+    /@ requires bound: first + npages <= 34359738368;
+       assigns g_mine[first .. first + npages - 1];
+       ensures mine: mine != 0 ==> RunMine(first, first + npages);
+       ensures gone: mine == 0 ==> NoneMine(first, first + npages);
+    @/
+    static void pageheap_own(uint64_t first, uint64_t npages, signed char mine) {
+      uint64_t n = 0;
+      /@ loop invariant bound: n <= npages;
+         loop invariant set: \forall integer p; first <= p < first + n ==> g_mine[p] == mine;
+         loop assigns n, g_mine[first .. first + npages - 1];
+         loop variant npages - n;
+      @/
+      while (n < npages) {
+        g_mine[first + n] = mine;
+        n++;
+      }
+    }
+    /@ requires bound: first + 64 <= 34359738368;
+       assigns g_mine[first .. first + 63];
+       ensures set: \forall integer k; 0 <= k < 64 ==> Bit(pages, k) ==> g_mine[first + k] == mine;
+       ensures rest: \forall integer k; 0 <= k < 64 ==> !Bit(pages, k) ==> g_mine[first + k] == \old(g_mine[first + k]);
+    @/
+    static void pageheap_own_group(uint64_t first, uint64_t pages, signed char mine) {
+      uint32_t n = 0;
+      /@ loop invariant bound: n <= 64;
+         loop invariant set: \forall integer k; 0 <= k < n ==> Bit(pages, k) ==> g_mine[first + k] == mine;
+         loop invariant rest: \forall integer k; 0 <= k < 64 ==> (Bit(pages, k) ==> n <= k) ==>
+           g_mine[first + k] == \at(g_mine[first + k], Pre);
+         loop assigns n, g_mine[first .. first + 63];
+         loop variant 64 - n;
+      @/
+      while (n < 64) {
+        /@ assert bit: Bit(pages >> n, 0) <==> Bit(pages, n); @/
+        if (((pages >> n) & 1) != 0) g_mine[first + n] = mine;
+        n++;
+      }
+    }
+*/
+
 /* Takes pages, whatever the counts say. How many of them may hold old data. */
 /*@ requires valid: \valid_read(s) && \base_addr(s) != \base_addr(&g_arenas[0]);
     requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
@@ -84,6 +125,9 @@ uint64_t pageheap_take(struct pageheap *h, uint64_t first, uint64_t npages) {
   //@ ghost Taken: ;
   pageheap_count(h, h->used + npages, h->dirty + (npages - dirty));
   //@ assert same: AroundSame{Taken,Here}(&h->space) && OthersSame{Taken,Here}(first, first + npages);
+  //@ ghost pageheap_own(first, npages, 1);
+  //@ assert theirs: TheirsKept{Pre,Here}(&h->space, first, first + npages);
+  //@ assert rest: MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + npages, 34359738368);
   return dirty;
 }
 
@@ -122,6 +166,7 @@ static void pageheap_put_run(const struct space *s, uint64_t first, uint64_t npa
 
 void pageheap_put(struct pageheap *h, uint64_t first, uint64_t npages) {
   growth_apart(&h->space);
+  //@ assert mine: RunUsed(&h->space, first, first + npages);
   pageheap_put_run(&h->space, first, npages);
   //@ assert counts: h->used == \at(h->used, Pre) && h->dirty == \at(h->dirty, Pre);
   //@ assert before: Spans(0, first, first) && Spans(first, first + npages, npages);
@@ -134,6 +179,9 @@ void pageheap_put(struct pageheap *h, uint64_t first, uint64_t npages) {
   //@ ghost Put: ;
   pageheap_count(h, h->used - npages, h->dirty);
   //@ assert same: AroundSame{Put,Here}(&h->space) && OthersSame{Put,Here}(first, first + npages);
+  //@ ghost pageheap_own(first, npages, 0);
+  //@ assert theirs: TheirsKept{Pre,Here}(&h->space, first, first + npages);
+  //@ assert rest: MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + npages, 34359738368);
 }
 
 /* pageheap_take_group, whatever the counts say. */
@@ -191,6 +239,20 @@ struct page_group pageheap_take_group(struct pageheap *h, uint64_t first, uint64
   //@ ghost Taken: ;
   pageheap_count(h, h->used + bits_count(taken.pages), h->dirty + bits_count(taken.clean));
   //@ assert same: AroundSame{Taken,Here}(&h->space) && OthersSame{Taken,Here}(first, first + 64);
+  //@ assert group: UsedSame{Taken,Here}(&h->space, first, first + 64) && DirtySame{Taken,Here}(first, first + 64);
+  /*@ assert each: \forall integer p; first <= p < first + 64 ==>
+        (PageUsed(&h->space, p) <==> PageUsed{Pre}(&h->space, p) || Bit(taken.pages, p - first)); */
+  /*@ assert touched: \forall integer p; first <= p < first + 64 ==> !Bit(taken.pages, p - first) ==>
+        DirtyOne(p) == DirtyOne{Pre}(p); */
+  /*@ assert dirtied: \forall integer p; first <= p < first + 64 ==> !Bit(taken.pages, p - first) ==>
+        (PageDirty(p) <==> PageDirty{Pre}(p)); */
+  //@ assert were: \forall integer p; first <= p < first + 64 ==> Bit(taken.pages, p - first) ==> PageFree{Pre}(p);
+  //@ ghost pageheap_own_group(first, taken.pages, 1);
+  /*@ assert mine: \forall integer p; first <= p < first + 64 ==>
+        (Mine(p) <==> Mine{Pre}(p) || Bit(taken.pages, p - first)); */
+  //@ assert mine_used: MineUsed(&h->space, first, first + 64);
+  //@ assert theirs: TheirsKept{Pre,Here}(&h->space, first, first + 64);
+  //@ assert rest: MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + 64, 34359738368);
   return taken;
 }
 
@@ -242,6 +304,7 @@ static void pageheap_put_bits(const struct space *s, uint64_t first, uint64_t pa
 
 void pageheap_put_group(struct pageheap *h, uint64_t first, uint64_t pages, uint64_t clean) {
   growth_apart(&h->space);
+  //@ assert mine: GroupTaken(&h->space, first, pages);
   pageheap_put_bits(&h->space, first, pages, clean);
   //@ assert counts: h->used == \at(h->used, Pre) && h->dirty == \at(h->dirty, Pre);
   //@ assert before: Spans(0, first, first) && Spans(first, first + 64, 64);
@@ -253,6 +316,18 @@ void pageheap_put_group(struct pageheap *h, uint64_t first, uint64_t pages, uint
   //@ ghost Put: ;
   pageheap_count(h, h->used - bits_count(pages), h->dirty - bits_count(clean));
   //@ assert same: AroundSame{Put,Here}(&h->space) && OthersSame{Put,Here}(first, first + 64);
+  //@ assert group: UsedSame{Put,Here}(&h->space, first, first + 64) && DirtySame{Put,Here}(first, first + 64);
+  /*@ assert each: \forall integer p; first <= p < first + 64 ==>
+        (PageUsed(&h->space, p) <==> PageUsed{Pre}(&h->space, p) && !Bit(pages, p - first)); */
+  /*@ assert cleaned: \forall integer p; first <= p < first + 64 ==> !Bit(pages, p - first) ==>
+        (PageDirty(p) <==> PageDirty{Pre}(p)); */
+  //@ ghost pageheap_own_group(first, pages, 0);
+  //@ assert were: \forall integer p; first <= p < first + 64 ==> Bit(pages, p - first) ==> Mine{Pre}(p);
+  /*@ assert mine: \forall integer p; first <= p < first + 64 ==>
+        (Mine(p) <==> Mine{Pre}(p) && !Bit(pages, p - first)); */
+  //@ assert mine_used: MineUsed(&h->space, first, first + 64);
+  //@ assert theirs: TheirsKept{Pre,Here}(&h->space, first, first + 64);
+  //@ assert rest: MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + 64, 34359738368);
 }
 
 /* pageheap_clean, whatever the counts say. How many of the pages may have held memory. */
@@ -288,6 +363,7 @@ static uint64_t pageheap_clean_run(const struct space *s, uint64_t first, uint64
 
 void pageheap_clean(struct pageheap *h, uint64_t first, uint64_t npages) {
   growth_apart(&h->space);
+  //@ assert mine: RunUsed(&h->space, first, first + npages);
   uint64_t dirty = pageheap_clean_run(&h->space, first, npages);
   //@ assert counts: h->used == \at(h->used, Pre) && h->dirty == \at(h->dirty, Pre);
   //@ assert before: Spans(0, first, first) && Spans(first, first + npages, npages);
@@ -325,7 +401,7 @@ bool pageheap_grow_at(struct pageheap *h, uint64_t page, uint64_t npages) {
     requires inv: GrowthInv(s) && ReachInv(s);
     terminates \true;
     assigns vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383],
-      vs_pages.search, *vs_pages.block[0 .. 1048575];
+      vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     ensures inv: GrowthInv(s) && ReachInv(s);
     ensures around: AroundSame{Pre,Here}(s);
     ensures bound: \result.npages <= want + VS_HUGE_PAGES && \result.npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
@@ -372,6 +448,10 @@ struct page_run pageheap_take_idle(struct pageheap *h, uint64_t want) {
   //@ assert mine: 0 < run.npages ==> RunUsed(&h->space, run.first, run.first + run.npages);
   /*@ assert same: AroundSame{Taken,Here}(&h->space) &&
         (0 < run.npages ==> OthersSame{Taken,Here}(run.first, run.first + run.npages)); */
+  //@ ghost if (run.npages != 0) pageheap_own(run.first, run.npages, 1);
+  //@ assert theirs: 0 < run.npages ==> TheirsKept{Pre,Here}(&h->space, run.first, run.first + run.npages);
+  /*@ assert rest: 0 < run.npages ==> MineSame{Pre,Here}(0, run.first) &&
+        MineSame{Pre,Here}(run.first + run.npages, 34359738368); */
   return run;
 }
 
@@ -411,6 +491,7 @@ static void pageheap_put_idle_run(const struct space *s, uint64_t first, uint32_
 
 void pageheap_put_idle(struct pageheap *h, uint64_t first, uint32_t npages, bool done) {
   growth_apart(&h->space);
+  //@ assert mine: RunUsed(&h->space, first, first + npages);
   pageheap_put_idle_run(&h->space, first, npages, done);
   //@ assert counts: h->used == \at(h->used, Pre) && h->dirty == \at(h->dirty, Pre);
   //@ assert all: Spans(0, 34359738368, 34359738368);
@@ -422,4 +503,7 @@ void pageheap_put_idle(struct pageheap *h, uint64_t first, uint32_t npages, bool
   //@ ghost Put: ;
   pageheap_count(h, h->used - npages, h->dirty - (done ? npages : 0));
   //@ assert same: AroundSame{Put,Here}(&h->space) && OthersSame{Put,Here}(first, first + npages);
+  //@ ghost pageheap_own(first, npages, 0);
+  //@ assert theirs: TheirsKept{Pre,Here}(&h->space, first, first + npages);
+  //@ assert rest: MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + npages, 34359738368);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The scavenger. See scavenge.h. */
+ * The scavenger. Contracts of what others call stand in scavenge.h. */
 #include "scavenge.h"
 
 #include "os.h"
@@ -7,90 +7,322 @@
 /* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
 #define NOTHING UINT64_MAX
 
+/* So many looks go through the chunks of the whole address space, 64 of them at a time (idle.h). One that finds nothing is
+ * followed by the next; with so many to spare, a call ends however fast other threads free pages. */
+#define ALL_LOOKS 1048576u
+
 /* Nanoseconds until somebody looks again after nothing was due; and that the background thread rests in any case. */
 #define REST 250000000u
 #define BREATH 10000000u
 
-struct vs_lock vs_scavenge_lock = VS_LOCK_INIT;
+/* More than a piece of paced work takes, in nanoseconds. */
+#define WORKED_MOST 1000000000000u
 
-/* When paced work may go on, and when there was some last, nanoseconds. Written under vs_scavenge_lock. */
-static uint64_t next;
-static uint64_t last VS_GUARDED_BY(vs_scavenge_lock);
+struct vs_lock vs_scavenge_lock = VS_LOCK_INIT;
+uint64_t vs_scavenge_next;
+uint64_t vs_scavenge_last;
+
+/* Called with the lock. */
+#define SCAVENGE_LOCKED VS_REQUIRES(vs_scavenge_lock)
+
+/* Lets a new period begin if it is time. */
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.reclaim;
+    ensures inv: HeapInv;
+    ensures frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+*/
+HEAP_LOCKED static void scavenge_turn(uint64_t now) {
+  growth_apart(&vs_heap.pages.space);
+  //@ assert counts: vs_heap.pages.used <= 34359738368;
+  reclaim_turn(&vs_heap.reclaim, now, vs_heap.pages.used);
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert chunks: ChunksSame{Pre,Here};
+  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  //@ assert tree: TreeSame{Pre,Here};
+  //@ assert blocks: BlocksInv;
+  //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+}
+
+/* Notes how many pages are on their way. */
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.leaving_pages;
+    ensures inv: HeapInv;
+    ensures frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+    ensures set: vs_heap.leaving_pages == npages;
+*/
+HEAP_LOCKED static void scavenge_leave(uint32_t npages) {
+  growth_apart(&vs_heap.pages.space);
+  vs_heap.leaving_pages = npages;
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert chunks: ChunksSame{Pre,Here};
+  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  //@ assert tree: TreeSame{Pre,Here};
+  //@ assert blocks: BlocksInv;
+  //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+}
+
+/* Notes that none is any more, and whether npages went. */
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.leaving_pages, vs_heap.released_bytes, vs_heap.reclaim;
+    ensures inv: HeapInv;
+    ensures frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+    ensures none: vs_heap.leaving_pages == 0;
+    ensures released: done ==> \old(vs_heap.released_bytes) + npages * 8192 <= 18446744073709551615 ==>
+      vs_heap.released_bytes == \old(vs_heap.released_bytes) + npages * 8192;
+    ensures kept: !done ==> vs_heap.released_bytes == \old(vs_heap.released_bytes);
+*/
+HEAP_LOCKED static void scavenge_account(uint32_t npages, bool done, uint64_t gone) {
+  growth_apart(&vs_heap.pages.space);
+  //@ assert counts: ReclaimCounts(vs_heap.pages.used, vs_heap.pages.dirty);
+  vs_heap.leaving_pages = 0;
+  if (done) vs_heap.released_bytes = scavenge_sum(vs_heap.released_bytes, (uint64_t)npages * VS_PAGE_SIZE);
+  reclaim_pay(&vs_heap.reclaim, gone, vs_heap.pages.used, vs_heap.pages.dirty);
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert chunks: ChunksSame{Pre,Here};
+  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  //@ assert tree: TreeSame{Pre,Here};
+  //@ assert blocks: BlocksInv;
+  //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+}
+
+/* Sets the limit. The one before. */
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.reclaim;
+    ensures inv: HeapInv;
+    ensures frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+    ensures before: \result == \old(vs_heap.reclaim.limit_bytes) && vs_heap.reclaim.limit_bytes == bytes;
+*/
+HEAP_LOCKED static size_t scavenge_limit(size_t bytes) {
+  growth_apart(&vs_heap.pages.space);
+  //@ assert counts: ReclaimCounts(vs_heap.pages.used, vs_heap.pages.dirty);
+  size_t before = reclaim_set_limit(&vs_heap.reclaim, bytes, vs_heap.pages.used, vs_heap.pages.dirty);
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert chunks: ChunksSame{Pre,Here};
+  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
+  //@ assert tree: TreeSame{Pre,Here};
+  //@ assert blocks: BlocksInv;
+  //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+  return before;
+}
+
+/* Takes pages that are due, if there are some. */
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns HEAP_STATE, g_mine[0 .. 34359738367];
+    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    ensures inv: HeapInv;
+    ensures rely: Rely{Pre,Here};
+    ensures leaving: vs_heap.leaving_pages == \result.npages;
+    ensures bound: \result.npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
+    ensures mine: 0 < \result.npages ==> \result.first + \result.npages <= 34359738368 &&
+      RunMine(\result.first, \result.first + \result.npages) && PagesTaken(\result.first, \result.first + \result.npages) &&
+      MineSame{Pre,Here}(0, \result.first) && MineSame{Pre,Here}(\result.first + \result.npages, 34359738368);
+    ensures none: \result.npages == 0 ==> MineSame{Pre,Here}(0, 34359738368);
+    ensures were: 0 < \result.npages ==> NoneMine{Pre}(\result.first, \result.first + \result.npages);
+*/
+SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, uint64_t now) {
+  mheap_lock();
+  growth_apart(&vs_heap.pages.space);
+  scavenge_turn(now);
+  //@ ghost Turned: ;
+  //@ assert counts: vs_heap.pages.dirty <= 34359738368;
+  //@ assert turned: Rely{Pre,Here};
+  struct page_run run = pageheap_take_idle(&vs_heap.pages, reclaim_due(&vs_heap.reclaim, why, vs_heap.pages.dirty));
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Turned) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Turned) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Turned); */
+  //@ assert inv: HeapInv;
+  //@ assert took: Rely{Turned,Here};
+  scavenge_leave(run.npages);
+  //@ assert rely: Rely{Pre,Here};
+  mheap_unlock();
+  return run;
+}
+
+/* Returns pages that scavenge_take took, whose memory went to the system if done says so; accounts for what went. */
+/*@ requires inv: HeapInv;
+    requires bound: 0 < npages ==> first + npages <= 34359738368;
+    requires mine: 0 < npages ==> RunMine(first, first + npages) && PagesTaken(first, first + npages);
+    requires zero: 0 < npages ==> done ==> OsAre(8192 * first, 8192 * npages, OsPrepared);
+    terminates \true;
+    assigns HEAP_STATE, g_mine[0 .. 34359738367];
+    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    ensures inv: HeapInv;
+    ensures leaving: vs_heap.leaving_pages == 0;
+    ensures free: 0 < npages ==> RunFree(first, first + npages);
+    ensures clean: 0 < npages ==> \forall integer p; first <= p < first + npages ==> (PageDirty(p) <==> !done);
+    ensures gone: 0 < npages ==> NoneMine(first, first + npages) &&
+      MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + npages, 34359738368);
+    ensures none: npages == 0 ==> MineSame{Pre,Here}(0, 34359738368);
+    ensures rely: \forall integer p; 0 <= p < 34359738368 ==> Mine(p) ==> (PageDirty{Pre}(p) <==> PageDirty(p));
+*/
+SCAVENGE_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool done, uint64_t gone) {
+  mheap_lock();
+  growth_apart(&vs_heap.pages.space);
+  //@ assert same: 0 < npages ==> \forall integer p; first <= p < first + npages ==> Mine{Pre}(p) && PageDirty{Pre}(p);
+  //@ assert kept: 0 < npages ==> \forall integer p; first <= p < first + npages ==> Mine(p) && PageDirty(p);
+  //@ assert used: 0 < npages ==> RunUsed(&vs_heap.pages.space, first, first + npages);
+  //@ assert taken: 0 < npages ==> PagesTaken(first, first + npages);
+  if (npages != 0) pageheap_put_idle(&vs_heap.pages, first, npages, done);
+  //@ assert free: 0 < npages ==> RunFree(first, first + npages);
+  //@ assert clean: 0 < npages ==> \forall integer p; first <= p < first + npages ==> (PageDirty(p) <==> !done);
+  //@ ghost Put: ;
+  scavenge_account(npages, done, gone);
+  //@ assert frame: FreeSame{Put,Here}(0, 34359738368) && DirtySame{Put,Here}(0, 34359738368);
+  mheap_unlock();
+}
 
 /* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
-VS_REQUIRES(vs_scavenge_lock) static uint64_t scavenge_range(enum reclaim_reason why, uint64_t now) {
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns HEAP_STATE, g_mine[0 .. 34359738367];
+    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    ensures inv: HeapInv;
+    ensures rely: Rely{Pre,Here};
+    ensures mine: MineSame{Pre,Here}(0, 34359738368);
+    ensures bound: \result == NOTHING || \result <= VS_RANGE_PAGES + VS_HUGE_PAGES;
+*/
+SCAVENGE_LOCKED static uint64_t scavenge_range(enum reclaim_reason why, uint64_t now) {
   bool done = false;
-  lock_acquire(&vs_heap.lock);
-  reclaim_turn(&vs_heap.reclaim, now, vs_heap.pages.used);
-  struct page_run run = pageheap_take_idle(&vs_heap.pages, reclaim_due(&vs_heap.reclaim, why, vs_heap.pages.dirty));
-  vs_heap.leaving_pages = run.npages;
-  lock_release(&vs_heap.lock);
+  struct page_run run = scavenge_take(why, now);
+  //@ assert used: 0 < run.npages ==> RunUsed(&vs_heap.pages.space, run.first, run.first + run.npages);
+  //@ assert usable: 0 < run.npages ==> OsUsable(8192 * run.first, 8192 * run.npages);
   if (run.npages != 0) done = os_release(page_address(run.first), (size_t)run.npages * VS_PAGE_SIZE) == 0;
   uint64_t gone = done ? run.npages : run.npages != 0 || run.first == VS_NO_PAGE ? NOTHING : 0;
-  lock_acquire(&vs_heap.lock);
-  if (run.npages != 0) pageheap_put_idle(&vs_heap.pages, run.first, run.npages, done);
-  vs_heap.leaving_pages = 0;
-  if (done) vs_heap.released_bytes += (uint64_t)run.npages * VS_PAGE_SIZE;
-  reclaim_pay(&vs_heap.reclaim, gone, vs_heap.pages.used, vs_heap.pages.dirty);
-  lock_release(&vs_heap.lock);
+  //@ ghost Released: ;
+  //@ assert released: Rely{Pre,Here};
+  scavenge_put(run.first, run.npages, done, gone);
+  /*@ assert put: \forall integer p; 0 <= p < 34359738368 ==> Mine{Pre}(p) ==>
+        Mine(p) && (PageDirty{Released}(p) <==> PageDirty(p)); */
   return gone;
 }
 
-VS_REQUIRES(vs_scavenge_lock) static void scavenge_at_once(uint64_t now) {
-  uint64_t left = reclaim_owed(&vs_heap.reclaim);
-  while (left != 0) left = pacing_over(left, scavenge_range(RECLAIM_AT_ONCE, now));
+/* Gives back what must go at once. */
+/*@ requires inv: HeapInv;
+    terminates \true;
+    assigns HEAP_STATE, g_mine[0 .. 34359738367];
+    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    ensures inv: HeapInv;
+    ensures rely: Rely{Pre,Here};
+    ensures mine: MineSame{Pre,Here}(0, 34359738368);
+*/
+SCAVENGE_LOCKED static void scavenge_at_once(uint64_t now) {
+  uint64_t left = reclaim_owed(&vs_heap.reclaim), looks = left + ALL_LOOKS;
+  /*@ loop invariant inv: HeapInv;
+      loop invariant rely: Rely{Pre,Here};
+      loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
+      loop assigns left, looks, HEAP_STATE, g_mine[0 .. 34359738367];
+      loop assigns HEAP_POINTERS \from HEAP_POINTERS;
+      loop variant looks;
+  */
+  while (left != 0 && looks != 0) {
+    left = pacing_over(left, scavenge_range(RECLAIM_AT_ONCE, now));
+    looks--;
+  }
 }
 
-/* A quantum of paced work, or less if no more is due. */
-VS_REQUIRES(vs_scavenge_lock) static void scavenge_paced(uint64_t now) {
-  uint64_t start = os_thread_nanoseconds(), quantum = pacing_quantum(pacing_over(now, last)), worked, gone;
-  last = now;
-  do {
+/* A quantum of paced work, or less if no more is due; none if another thread did some meanwhile. */
+/*@ requires inv: HeapInv;
+    requires now: now <= 4611686018427387904;
+    terminates \true;
+    assigns vs_scavenge_next, vs_scavenge_last, HEAP_STATE, g_mine[0 .. 34359738367];
+    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    ensures inv: HeapInv;
+    ensures rely: Rely{Pre,Here};
+    ensures mine: MineSame{Pre,Here}(0, 34359738368);
+*/
+SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
+  uint64_t from = vs_load_relaxed_u64(&vs_scavenge_next), start = os_thread_nanoseconds(), worked = 0, gone = 0;
+  uint64_t quantum = pacing_quantum(pacing_over(now, vs_scavenge_last)), looks = quantum;
+  if (now < from) return;
+  vs_scavenge_last = now;
+  /*@ loop invariant inv: HeapInv;
+      loop invariant rely: Rely{Pre,Here};
+      loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
+      loop assigns gone, worked, looks, HEAP_STATE, g_mine[0 .. 34359738367];
+      loop assigns HEAP_POINTERS \from HEAP_POINTERS;
+      loop variant looks;
+  */
+  while (gone != NOTHING && worked < quantum && looks != 0) {
     gone = scavenge_range(RECLAIM_PACED, now);
-    worked = os_thread_nanoseconds() - start;
-  } while (gone != NOTHING && worked < quantum);
-  uint64_t after = pacing_next(vs_load_relaxed_u64(&next), now, worked, os_processors());
-  vs_store_relaxed_u64(&next, gone == NOTHING && after < now + REST ? now + REST : after);
+    worked = pacing_over(os_thread_nanoseconds(), start);
+    looks--;
+  }
+  uint64_t after = pacing_next(from, now, worked < WORKED_MOST ? worked : WORKED_MOST, os_processors());
+  vs_store_relaxed_u64(&vs_scavenge_next, gone == NOTHING && after < now + REST ? now + REST : after);
 }
 
 void scavenge_assist(void) {
   if (!reclaim_wanted(&vs_heap.reclaim)) return;
   uint64_t now = os_nanoseconds();
   bool at_once = reclaim_owed(&vs_heap.reclaim) != 0;
-  if ((!at_once && now < vs_load_relaxed_u64(&next)) || !lock_try(&vs_scavenge_lock)) return;
+  if ((!at_once && now < vs_load_relaxed_u64(&vs_scavenge_next)) || !scavenge_try()) return;
   if (at_once)
     scavenge_at_once(now);
   else
     scavenge_paced(now);
-  lock_release(&vs_scavenge_lock);
+  scavenge_unlock();
 }
 
 uint64_t scavenge_wait(void) {
   scavenge_assist();
   if (!reclaim_wanted(&vs_heap.reclaim)) return REST;
-  uint64_t wait = pacing_over(vs_load_relaxed_u64(&next), os_nanoseconds());
+  uint64_t wait = pacing_over(vs_load_relaxed_u64(&vs_scavenge_next), os_nanoseconds());
   return wait < BREATH ? BREATH : wait;
 }
 
 uint64_t scavenge_trim(void) {
-  uint64_t left, gone, total = 0;
-  lock_acquire(&vs_heap.lock);
-  left = vs_heap.pages.dirty;
-  lock_release(&vs_heap.lock);
-  do {
-    lock_acquire(&vs_scavenge_lock);
-    gone = scavenge_range(RECLAIM_ALL, os_nanoseconds());
-    lock_release(&vs_scavenge_lock);
+  mheap_lock();
+  uint64_t left = vs_heap.pages.dirty, total = 0, looks = left + ALL_LOOKS;
+  mheap_unlock();
+  /*@ loop invariant inv: HeapInv;
+      loop invariant rely: Rely{Pre,Here};
+      loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
+      loop invariant total: left + total <= 34359738368 + VS_RANGE_PAGES + VS_HUGE_PAGES && 0 <= left <= 34359738368;
+      loop assigns left, looks, total, HEAP_STATE, vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
+      loop assigns HEAP_POINTERS \from HEAP_POINTERS;
+      loop variant looks;
+  */
+  while (left != 0 && looks != 0) {
+    scavenge_lock();
+    uint64_t gone = scavenge_range(RECLAIM_ALL, os_nanoseconds());
+    scavenge_unlock();
     if (gone != NOTHING) total += gone;
     left = pacing_over(left, gone);
-  } while (left != 0);
+    looks--;
+  }
   return total * VS_PAGE_SIZE;
 }
 
 size_t scavenge_set_limit(size_t bytes) {
-  lock_acquire(&vs_heap.lock);
-  size_t before = reclaim_set_limit(&vs_heap.reclaim, bytes, vs_heap.pages.used, vs_heap.pages.dirty);
-  lock_release(&vs_heap.lock);
+  mheap_lock();
+  size_t before = scavenge_limit(bytes);
+  //@ assert rely: Rely{Pre,Here};
+  mheap_unlock();
   scavenge_assist();
   return before;
 }

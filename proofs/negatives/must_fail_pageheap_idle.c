@@ -6,10 +6,10 @@
 #include "pageheap.h"
 
 /*@ requires valid: \valid(h) && \base_addr(h) != \base_addr(&g_arenas[0]);
-    requires inv: PageheapInv(h);
+    requires inv: PageheapInv(h) && MineInv(&h->space);
     terminates \true;
     assigns h->used, h->dirty, vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383],
-      vs_pages.search, *vs_pages.block[0 .. 1048575];
+      vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 }, g_mine[0 .. 34359738367];
     ensures inv: PageheapInv(h);
     ensures used: h->used == \old(h->used);
 */

@@ -257,10 +257,10 @@ static void spans_of_a_cache_need_no_lock(void **state) {
   s[0] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
   assert_true(cache.nspare > 0 && bits_count(cache.pages.free) >= cache.nspare);
   const uint32_t n = 1 + (uint32_t)cache.nspare;
-  lock_acquire(&vs_heap.lock);
+  mheap_lock();
   for (uint32_t i = 1; i < n; i++)
     s[i] = mheap_alloc(ONE_PAGE, spanctl_owned(7), &cache);
-  lock_release(&vs_heap.lock);
+  mheap_unlock();
   assert_int_equal(cache.nspare, 0);
   for (uint32_t i = 0; i < n; i++) {
     owns_its_pages(s[i], 1);
