@@ -45,19 +45,15 @@ extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
 
 #include "../spec/heaplock.acsl"
 
-/* For contracts: what the heap's lock guards, numbers and pointers. */
+/* For contracts: what the heap's lock guards, and the lock. */
 #define HEAP_STATE                                                                                 \
-  vs_heap.pages, vs_heap.leaving_pages, vs_heap.released_bytes, vs_heap.spans, vs_heap.filled_pages, vs_heap.reclaim, \
-      g_os[0 .. 34359738367], vs_pages.number[0 .. 1048575], vs_pages.nblocks, vs_pages.level2[0 .. 1048575], \
-      vs_pages.level1[0 .. 131071], vs_pages.level0[0 .. 16383], vs_pages.search, vs_pages.end0, \
-      { *BlockPlace(n) | integer n; 0 <= n < 1048576 }
-#define HEAP_POINTERS vs_heap.caches, vs_pages.block[0 .. 1048575], vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303]
+  vs_heap, vs_pages, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 }, \
+      vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303]
 
 /* Locks the page heap: T-03. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns HEAP_STATE;
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
 */

@@ -132,8 +132,8 @@ HEAP_LOCKED static size_t scavenge_limit(size_t bytes) {
 /* Takes pages that are due, if there are some. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures leaving: vs_heap.leaving_pages == \result.npages;
@@ -169,8 +169,8 @@ SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, ui
     requires mine: 0 < npages ==> RunMine(first, first + npages) && PagesTaken(first, first + npages);
     requires zero: 0 < npages ==> done ==> OsAre(8192 * first, 8192 * npages, OsPrepared);
     terminates \true;
-    assigns HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures leaving: vs_heap.leaving_pages == 0;
     ensures free: 0 < npages ==> RunFree(first, first + npages);
@@ -196,22 +196,34 @@ SCAVENGE_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool d
   mheap_unlock();
 }
 
+/* Gives the memory of this thread's pages back to the system. Whether that took it. */
+/*@ requires inv: HeapInv;
+    requires bound: 0 < npages ==> first + npages <= 34359738368;
+    requires mine: 0 < npages ==> RunMine(first, first + npages);
+    terminates \true;
+    assigns g_os[0 .. 34359738367];
+    ensures inv: HeapInv;
+    ensures zero: \result ==> 0 < npages && OsAre(8192 * first, 8192 * npages, OsPrepared);
+*/
+static bool scavenge_release(uint64_t first, uint32_t npages) {
+  //@ assert used: 0 < npages ==> RunUsed(&vs_heap.pages.space, first, first + npages);
+  //@ assert usable: 0 < npages ==> OsUsable(8192 * first, 8192 * npages);
+  return npages != 0 && os_release(page_address(first), (size_t)npages * VS_PAGE_SIZE) == 0;
+}
+
 /* Gives a range of pages back to the system, if some are due. How many went, or NOTHING. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
     ensures bound: \result == NOTHING || \result <= VS_RANGE_PAGES + VS_HUGE_PAGES;
 */
 SCAVENGE_LOCKED static uint64_t scavenge_range(enum reclaim_reason why, uint64_t now) {
-  bool done = false;
   struct page_run run = scavenge_take(why, now);
-  //@ assert used: 0 < run.npages ==> RunUsed(&vs_heap.pages.space, run.first, run.first + run.npages);
-  //@ assert usable: 0 < run.npages ==> OsUsable(8192 * run.first, 8192 * run.npages);
-  if (run.npages != 0) done = os_release(page_address(run.first), (size_t)run.npages * VS_PAGE_SIZE) == 0;
+  bool done = scavenge_release(run.first, run.npages);
   uint64_t gone = done ? run.npages : run.npages != 0 || run.first == VS_NO_PAGE ? NOTHING : 0;
   //@ ghost Released: ;
   //@ assert released: Rely{Pre,Here};
@@ -224,8 +236,8 @@ SCAVENGE_LOCKED static uint64_t scavenge_range(enum reclaim_reason why, uint64_t
 /* Gives back what must go at once. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
@@ -235,8 +247,8 @@ SCAVENGE_LOCKED static void scavenge_at_once(uint64_t now) {
   /*@ loop invariant inv: HeapInv;
       loop invariant rely: Rely{Pre,Here};
       loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
-      loop assigns left, looks, HEAP_STATE, g_mine[0 .. 34359738367];
-      loop assigns HEAP_POINTERS \from HEAP_POINTERS;
+      loop assigns HEAP_STATE \from HEAP_STATE;
+      loop assigns left, looks, g_mine[0 .. 34359738367];
       loop variant looks;
   */
   while (left != 0 && looks != 0) {
@@ -245,12 +257,24 @@ SCAVENGE_LOCKED static void scavenge_at_once(uint64_t now) {
   }
 }
 
+/* Sets when paced work may go on, after some that took worked from time now on and left nothing to do, or did. */
+/*@ requires times: from <= now <= 4611686018427387904;
+    terminates \true;
+    assigns vs_scavenge_next;
+    ensures later: vs_scavenge_next >= from;
+    ensures rest: nothing ==> vs_scavenge_next >= now + REST;
+*/
+SCAVENGE_LOCKED static void scavenge_rest(uint64_t from, uint64_t now, uint64_t worked, bool nothing) {
+  uint64_t after = pacing_next(from, now, worked < WORKED_MOST ? worked : WORKED_MOST, os_processors());
+  vs_store_relaxed_u64(&vs_scavenge_next, nothing && after < now + REST ? now + REST : after);
+}
+
 /* A quantum of paced work, or less if no more is due; none if another thread did some meanwhile. */
 /*@ requires inv: HeapInv;
     requires now: now <= 4611686018427387904;
     terminates \true;
-    assigns vs_scavenge_next, vs_scavenge_last, HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
@@ -263,8 +287,8 @@ SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
   /*@ loop invariant inv: HeapInv;
       loop invariant rely: Rely{Pre,Here};
       loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
-      loop assigns gone, worked, looks, HEAP_STATE, g_mine[0 .. 34359738367];
-      loop assigns HEAP_POINTERS \from HEAP_POINTERS;
+      loop assigns HEAP_STATE \from HEAP_STATE;
+      loop assigns gone, worked, looks, g_mine[0 .. 34359738367];
       loop variant looks;
   */
   while (gone != NOTHING && worked < quantum && looks != 0) {
@@ -272,8 +296,7 @@ SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
     worked = pacing_over(os_thread_nanoseconds(), start);
     looks--;
   }
-  uint64_t after = pacing_next(from, now, worked < WORKED_MOST ? worked : WORKED_MOST, os_processors());
-  vs_store_relaxed_u64(&vs_scavenge_next, gone == NOTHING && after < now + REST ? now + REST : after);
+  scavenge_rest(from, now, worked, gone == NOTHING);
 }
 
 void scavenge_assist(void) {
@@ -302,9 +325,10 @@ uint64_t scavenge_trim(void) {
   /*@ loop invariant inv: HeapInv;
       loop invariant rely: Rely{Pre,Here};
       loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
-      loop invariant total: left + total <= 34359738368 + VS_RANGE_PAGES + VS_HUGE_PAGES && 0 <= left <= 34359738368;
-      loop assigns left, looks, total, HEAP_STATE, vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
-      loop assigns HEAP_POINTERS \from HEAP_POINTERS;
+      loop invariant going: left != 0 ==> left + total <= 34359738368;
+      loop invariant total: total <= 34359738368 + VS_RANGE_PAGES + VS_HUGE_PAGES;
+      loop assigns HEAP_STATE \from HEAP_STATE;
+      loop assigns left, looks, total, vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
       loop variant looks;
   */
   while (left != 0 && looks != 0) {

@@ -77,8 +77,8 @@ static inline uint64_t scavenge_sum(uint64_t a, uint64_t b) { return b < UINT64_
 /* Does some of the work that is due. For threads that allocate or free, where it holds up nobody else. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns vs_scavenge_next, vs_scavenge_last, HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
@@ -88,8 +88,8 @@ void scavenge_assist(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
 /* The same; when to look again, in nanoseconds from now. For the background thread. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns vs_scavenge_next, vs_scavenge_last, HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
@@ -99,8 +99,8 @@ uint64_t scavenge_wait(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
 /* Returns every free page to the system, however short it has been free. Bytes returned. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns vs_scavenge_next, vs_scavenge_last, HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
@@ -110,8 +110,8 @@ uint64_t scavenge_trim(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
 /* The soft limit for the bytes that may hold memory, SIZE_MAX for none. The one before. */
 /*@ requires inv: HeapInv;
     terminates \true;
-    assigns vs_scavenge_next, vs_scavenge_last, HEAP_STATE, g_mine[0 .. 34359738367];
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
     ensures rely: Rely{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);

@@ -9,8 +9,7 @@
 /*@ requires inv: HeapInv;
     requires theirs: page < 34359738368 && PageUsed(&vs_heap.pages.space, page) && !Mine(page);
     terminates \true;
-    assigns HEAP_STATE;
-    assigns HEAP_POINTERS \from HEAP_POINTERS;
+    assigns HEAP_STATE \from HEAP_STATE;
     ensures inv: HeapInv;
     ensures used: PageUsed(&vs_heap.pages.space, page);
 */
