@@ -199,11 +199,11 @@ def main():
         mutants = [m for m in mutants if options.function in m.functions]
     if not mutants:
         raise ToolError("no mutant to run")
-    for module in sorted({module_of(tree, f) for m in mutants for f in m.functions} - {None}):
-        baseline(tree, module)
     sources = tree.proof_hash()
     kills, depends_on = record.Record(tree, "mutants"), digests(tree, mutants, tools, options)
     recorded = on_record(tree, mutants, kills.standing(depends_on)) if options.recorded else {}
+    for module in sorted({module_of(tree, f) for m in mutants if m.name not in recorded for f in m.functions} - {None}):
+        baseline(tree, module)
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         try:

@@ -99,25 +99,11 @@ int os_move(uintptr_t from, uintptr_t to, size_t size);
 */
 void *os_metadata(size_t size);
 
-/* Nanoseconds of a clock that only goes forward, exact to some milliseconds. */
-/*@ terminates \true;
-    assigns \result \from \nothing;
-    ensures range: \result <= 4611686018427387904;
-*/
+/* Nanoseconds of a clock that only goes forward, exact to some milliseconds; and of this thread's processor time. */
 uint64_t os_nanoseconds(void);
-
-/* Nanoseconds of this thread's processor time. */
-/*@ terminates \true;
-    assigns \result \from \nothing;
-    ensures range: \result <= 4611686018427387904;
-*/
 uint64_t os_thread_nanoseconds(void);
 
-/* Processors that the process may run on. */
-/*@ terminates \true;
-    assigns \result \from \nothing;
-    ensures range: 1 <= \result <= 1024;
-*/
+/* Processors that the process may run on, at least 1. */
 uint64_t os_processors(void);
 
 /* Prints "verispan: <function>: <what>: 0x<address>" on standard error and aborts. */

@@ -3,6 +3,7 @@
 #include "scavenge.h"
 
 #include "os.h"
+#include "pace.h"
 
 /* What scavenge_range says when there is nothing that is due, or that the system would take; more than any pages. */
 #define NOTHING UINT64_MAX
@@ -266,7 +267,7 @@ SCAVENGE_LOCKED static void scavenge_at_once(uint64_t now) {
 */
 SCAVENGE_LOCKED static void scavenge_rest(uint64_t from, uint64_t now, uint64_t worked, bool nothing) {
   uint64_t after = pacing_next(from, now, worked < WORKED_MOST ? worked : WORKED_MOST, os_processors());
-  vs_store_relaxed_u64(&vs_scavenge_next, nothing && after < now + REST ? now + REST : after);
+  pace_set(&vs_scavenge_next, nothing && after < now + REST ? now + REST : after);
 }
 
 /* A quantum of paced work, or less if no more is due; none if another thread did some meanwhile. */
@@ -280,7 +281,7 @@ SCAVENGE_LOCKED static void scavenge_rest(uint64_t from, uint64_t now, uint64_t 
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
-  uint64_t from = vs_load_relaxed_u64(&vs_scavenge_next), start = os_thread_nanoseconds(), worked = 0, gone = 0;
+  uint64_t from = pace_read(&vs_scavenge_next), start = os_thread_nanoseconds(), worked = 0, gone = 0;
   uint64_t quantum = pacing_quantum(pacing_over(now, vs_scavenge_last)), looks = quantum;
   if (now < from) return;
   vs_scavenge_last = now;
@@ -303,7 +304,7 @@ void scavenge_assist(void) {
   if (!reclaim_wanted(&vs_heap.reclaim)) return;
   uint64_t now = os_nanoseconds();
   bool at_once = reclaim_owed(&vs_heap.reclaim) != 0;
-  if ((!at_once && now < vs_load_relaxed_u64(&vs_scavenge_next)) || !scavenge_try()) return;
+  if ((!at_once && now < pace_read(&vs_scavenge_next)) || !scavenge_try()) return;
   if (at_once)
     scavenge_at_once(now);
   else
@@ -314,7 +315,7 @@ void scavenge_assist(void) {
 uint64_t scavenge_wait(void) {
   scavenge_assist();
   if (!reclaim_wanted(&vs_heap.reclaim)) return REST;
-  uint64_t wait = pacing_over(vs_load_relaxed_u64(&vs_scavenge_next), os_nanoseconds());
+  uint64_t wait = pacing_over(pace_read(&vs_scavenge_next), os_nanoseconds());
   return wait < BREATH ? BREATH : wait;
 }
 

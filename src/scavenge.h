@@ -16,7 +16,7 @@
  *
  * Sizes are in pages of 8 KiB unless they say bytes. Thread-safe.
  *
- * Up: alloc, cycle, mcache, background, audit, interpose. Down: heaplock, pageheap, reclaim, pacing, os, lock.
+ * Up: alloc, cycle, mcache, background, audit, interpose. Down: heaplock, pageheap, reclaim, pacing, pace, os, lock.
  * Invariant: a page under way is in use, but of no span and in no cache. Claims: C3 C5 C10.
  */
 #ifndef VERISPAN_SCAVENGE_H
