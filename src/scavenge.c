@@ -39,14 +39,9 @@ HEAP_LOCKED static void scavenge_turn(uint64_t now) {
   reclaim_turn(&vs_heap.reclaim, now, vs_heap.pages.used);
   //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
-  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
         vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert chunks: ChunksSame{Pre,Here};
-  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert blocks: BlocksInv;
   //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
 }
 
@@ -63,14 +58,9 @@ HEAP_LOCKED static void scavenge_leave(uint32_t npages) {
   vs_heap.leaving_pages = npages;
   //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
-  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
         vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert chunks: ChunksSame{Pre,Here};
-  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert blocks: BlocksInv;
   //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
 }
 
@@ -93,14 +83,9 @@ HEAP_LOCKED static void scavenge_account(uint32_t npages, bool done, uint64_t go
   reclaim_pay(&vs_heap.reclaim, gone, vs_heap.pages.used, vs_heap.pages.dirty);
   //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
-  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
         vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert chunks: ChunksSame{Pre,Here};
-  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert blocks: BlocksInv;
   //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
 }
 
@@ -118,14 +103,9 @@ HEAP_LOCKED static size_t scavenge_limit(size_t bytes) {
   size_t before = reclaim_set_limit(&vs_heap.reclaim, bytes, vs_heap.pages.used, vs_heap.pages.dirty);
   //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
   //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
-  //@ assert around: AroundSame{Pre,Here}(&vs_heap.pages.space);
   /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
         vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
         vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert chunks: ChunksSame{Pre,Here};
-  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert blocks: BlocksInv;
   //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
   return before;
 }
@@ -281,9 +261,10 @@ SCAVENGE_LOCKED static void scavenge_rest(uint64_t from, uint64_t now, uint64_t 
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
-  uint64_t from = pace_read(&vs_scavenge_next), start = os_thread_nanoseconds(), worked = 0, gone = 0;
-  uint64_t quantum = pacing_quantum(pacing_over(now, vs_scavenge_last)), looks = quantum;
+  uint64_t from = pace_read(&vs_scavenge_next);
   if (now < from) return;
+  uint64_t start = os_thread_nanoseconds(), worked = 0, gone = 0;
+  uint64_t quantum = pacing_quantum(pacing_over(now, vs_scavenge_last)), looks = quantum;
   vs_scavenge_last = now;
   /*@ loop invariant inv: HeapInv;
       loop invariant rely: Rely{Pre,Here};
