@@ -18,7 +18,18 @@ struct mheap vs_heap = {.lock = VS_LOCK_INIT, .reclaim = VS_RECLAIM_INIT};
 #define CACHES_FRACTION 16u
 #define CACHE_MIN_SPANS 2u
 
-HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) { return vs_arena_map[page / VS_ARENA_PAGES]; }
+/* The arena of a page, which is in the map. */
+/*@ requires bound: page < 34359738368;
+    requires inv: ArenasInv;
+    requires there: vs_arena_map[page / 8192] != \null;
+    terminates \true;
+    assigns \result \from page, vs_arena_map[0 .. 4194303];
+    ensures exact: \result == vs_arena_map[page / 8192] && \result == &g_arenas[page / 8192];
+*/
+HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) {
+  //@ assert at: 0 <= page / 8192 < 4194304 && ArenaAt(page / 8192);
+  return vs_arena_map[page / VS_ARENA_PAGES];
+}
 
 HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   vs_heap.spans++;
@@ -45,8 +56,23 @@ HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages)
 }
 
 /* Notes that pages were taken, of which clean held no memory before. */
+/*@ requires inv: HeapInv;
+    requires bound: clean <= 34359738368;
+    terminates \true;
+    assigns vs_heap.reclaim;
+    ensures inv: HeapInv;
+    ensures frame: PagesFrame{Pre,Here}(&vs_heap.pages);
+*/
 HEAP_LOCKED static void mheap_note_taken(uint64_t clean) {
+  growth_apart(&vs_heap.pages.space);
+  //@ assert counts: ReclaimCounts(vs_heap.pages.used, vs_heap.pages.dirty);
   reclaim_note_taken(&vs_heap.reclaim, clean, vs_heap.pages.used, vs_heap.pages.dirty);
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  //@ assert places: \forall integer n; 0 <= n < 4194304 ==> ArenaSame{Pre,Here}(&g_arenas[n]);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
 }
 
 /* Takes pages for a span, from page on if it is one, and else from new arenas; NULL if refused. */
@@ -73,7 +99,18 @@ static void mheap_release_span(struct mspan *s) {
 
 /* ---- caches ---- */
 
+/* Puts a cache, which is written, in front of the list of caches: who finds it there finds that too (T-01). */
+/*@ requires valid: \valid(c);
+    terminates \true;
+    assigns vs_heap.caches \from c;
+    ensures first: vs_heap.caches == c;
+*/
+#ifdef __FRAMAC__
+HEAP_LOCKED static void mheap_publish_cache(struct mheap_cache *c);
+#else
 struct mheap_cache *mheap_caches(void) { return __atomic_load_n(&vs_heap.caches, __ATOMIC_ACQUIRE); }
+HEAP_LOCKED static void mheap_publish_cache(struct mheap_cache *c) { __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE); }
+#endif
 
 /* Reserves descriptors for the spans of npages pages that the pages of a cache may become. */
 HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_t npages) {
@@ -107,13 +144,29 @@ HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
   while (c->nspare != 0) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
 }
 
-/* The free pages that a cache may take of the group of a page, from that page on. */
+/* The free pages that a cache may take of the group of a page, from that page on: bit k is page k of the group. */
+/*@ requires inv: HeapInv;
+    requires bound: page < 34359738368;
+    requires block: HasBlock(page / 32768);
+    terminates \true;
+    assigns \nothing;
+    ensures pages: \forall integer k; 0 <= k < 64 ==> (Bit(\result, k) ==>
+      page % 64 <= k < page % 64 + vs_heap.pages.used / 128 && PageFree(page / 64 * 64 + k));
+    ensures all: vs_heap.filled_pages + 64 <= vs_heap.pages.used / 16 ==> \forall integer k; page % 64 <= k < 64 ==>
+      k < page % 64 + vs_heap.pages.used / 128 ==> PageFree(page / 64 * 64 + k) ==> Bit(\result, k);
+    ensures most: \result != 0 ==> vs_heap.filled_pages <= vs_heap.pages.used / 16;
+*/
 HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   uint32_t k = (uint32_t)(page % VS_GROUP_PAGES), w = (uint32_t)(page % VS_CHUNK_PAGES / VS_GROUP_PAGES);
   uint64_t most = vs_heap.pages.used / CACHE_FRACTION, all = vs_heap.pages.used / CACHES_FRACTION;
   uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
   if (vs_heap.filled_pages + (end - k) > all) return 0;
-  return pagealloc_chunk(page)->free[w] & bits_below(end) & bits_not(bits_below(k));
+  uint64_t free = pagealloc_chunk(page)->free[w];
+  /*@ assert word: \forall integer p; page / 64 * 64 <= p < page / 64 * 64 + 64 ==>
+        p / 32768 == page / 32768 && p / 512 % 64 == page / 512 % 64 && p % 512 / 64 == w && p % 64 == p - page / 64 * 64; */
+  //@ assert free: \forall integer p; page / 64 * 64 <= p < page / 64 * 64 + 64 ==> (Bit(free, p - page / 64 * 64) <==> PageFree(p));
+  //@ assert pages: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> PageFree(page / 64 * 64 + j));
+  return free & bits_below(end) & bits_not(bits_below(k));
 }
 
 /* Fills an empty cache with the pages behind the last page of a span of npages pages that was just made, if they are
@@ -128,7 +181,7 @@ HEAP_LOCKED static void mheap_fill_cache(struct mheap_cache *c, uint64_t last, u
   if (!c->listed) {
     c->listed = true;
     c->next = vs_heap.caches;
-    __atomic_store_n(&vs_heap.caches, c, __ATOMIC_RELEASE);
+    mheap_publish_cache(c);
   }
   mheap_note_taken(bits_count(got.clean));
 }
@@ -222,9 +275,30 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
 }
 
 /* Whether the npages pages from page on are free, or the heap can grow by those that are not its own. */
+/*@ requires inv: HeapInv;
+    requires bound: page <= 34359738368 && 1 <= npages <= 4294967295;
+    terminates \true;
+    assigns vs_heap.pages, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from page, npages, vs_pages, &vs_empty_span;
+    ensures inv: HeapInv;
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures free: \result ==> page + npages <= 34359738368 && RunFree(page, page + npages);
+*/
 HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
+  growth_apart(&vs_heap.pages.space);
   uint64_t run = pagealloc_run(page, npages);
-  return run == npages || pageheap_grow_at(&vs_heap.pages, page + run, npages - run);
+  //@ assert there: \forall integer p; page <= p < page + run ==> HeapPage(&vs_heap.pages.space, p) && PageFree(p);
+  if (run == npages) return true;
+  //@ ghost Found: ;
+  bool grown = pageheap_grow_at(&vs_heap.pages, page + run, npages - run);
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Found) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Found) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Found) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Found); */
+  //@ assert grown: \forall integer p; page <= p < page + run ==> PageGrown{Found,Here}(&vs_heap.pages.space, p);
+  //@ assert still: RunFree(page, page + run);
+  //@ assert new: grown ==> RunFree(page + run, page + npages);
+  return grown;
 }
 
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
@@ -249,10 +323,34 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   return done;
 }
 
+/* Moves the memory of npages pages, from and to being the first ones. Whether the system did. */
+/*@ requires bound: 1 <= npages && from + npages <= 34359738368 && to + npages <= 34359738368;
+    requires apart: from + npages <= to || to + npages <= from;
+    requires inv: HeapInv;
+    requires mine: RunMine(from, from + npages) && RunMine(to, to + npages);
+    terminates \true;
+    assigns g_os[0 .. 34359738367];
+    ensures inv: HeapInv;
+*/
+static bool mheap_move(uint64_t from, uint64_t to, uint64_t npages) {
+  //@ assert used: RunUsed(&vs_heap.pages.space, from, from + npages) && RunUsed(&vs_heap.pages.space, to, to + npages);
+  //@ assert from: OsUsable(8192 * from, 8192 * npages);
+  //@ assert to: OsUsable(8192 * to, 8192 * npages);
+  return os_move(page_address(from), page_address(to), (size_t)npages * VS_PAGE_SIZE) == 0;
+}
+
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
-  if (os_move(from->base, to->base, (size_t)npages * VS_PAGE_SIZE) != 0) return false;
+  uint64_t first = from->base / VS_PAGE_SIZE;
+  if (!mheap_move(first, to->base / VS_PAGE_SIZE, npages)) return false;
   mheap_lock();
-  pageheap_clean(&vs_heap.pages, from->base / VS_PAGE_SIZE, npages);
+  growth_apart(&vs_heap.pages.space);
+  //@ ghost Locked: ;
+  //@ assert mine: RunMine(first, first + npages);
+  pageheap_clean(&vs_heap.pages, first, npages);
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Locked) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Locked) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Locked) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Locked); */
   mheap_unlock();
   return true;
 }

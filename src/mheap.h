@@ -57,7 +57,11 @@ struct mspan *mheap_alloc(uint32_t spanclass, uint64_t ctl, struct mheap_cache *
 /* Returns what the caller's cache holds. */
 void mheap_flush(struct mheap_cache *cache) VS_EXCLUDES(vs_heap.lock);
 
-/* The list of caches that have ever been filled: none leaves it. Takes no lock. */
+/* The list of caches that have ever been filled: none leaves it. Takes no lock (T-01). */
+/*@ terminates \true;
+    assigns \result \from vs_heap.caches;
+    ensures exact: \result == vs_heap.caches;
+*/
 struct mheap_cache *mheap_caches(void);
 
 /* Returns an empty span that no thread and no list knows. */
@@ -74,7 +78,18 @@ bool mheap_free_large(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
 /* Moves the memory of the first npages pages of a large span to those of another, without copying; those of from read as
- * zeros then. False, and nothing has changed, if the system refused. */
+ * zeros then. False, and nothing has changed, if the system refused. Both spans are the caller's. */
+/*@ requires valid: \valid_read(from) && \valid_read(to);
+    requires base: from->base % 8192 == 0 && to->base % 8192 == 0;
+    requires bound: 1 <= npages && from->base / 8192 + npages <= 34359738368 && to->base / 8192 + npages <= 34359738368;
+    requires apart: from->base + 8192 * npages <= to->base || to->base + 8192 * npages <= from->base;
+    requires inv: HeapInv;
+    requires mine: RunMine(from->base / 8192, from->base / 8192 + npages) && RunMine(to->base / 8192, to->base / 8192 + npages);
+    terminates \true;
+    assigns HEAP_STATE \from HEAP_STATE;
+    ensures inv: HeapInv;
+    ensures mine: MineSame{Pre,Here}(0, 34359738368);
+*/
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
 /* Whether the page of any address has been part of the heap's spans and may hold their data. Takes no lock. */
