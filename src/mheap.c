@@ -31,20 +31,74 @@ HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) {
   return vs_arena_map[page / VS_ARENA_PAGES];
 }
 
+/* arena_take_descriptor, and one more is in use. */
+/*@ requires valid: \valid(a) && \separated(a, &vs_heap);
+    requires inv: DescriptorsInv(a);
+    requires left: a->nfree > 0 || a->nspans < 8192;
+    requires count: vs_heap.spans < 34359738368;
+    terminates \true;
+    assigns vs_heap.spans, a->nfree, a->nspans;
+    assigns \result \from a, a->free[0 .. 8191], a->nfree, a->nspans;
+    ensures inv: DescriptorsInv(a);
+    ensures own: \exists integer k; 0 <= k < 8192 && \result == &a->span[k] && DescriptorFree{Pre}(a, k) &&
+      !DescriptorFree(a, k);
+    ensures others: \forall integer k; 0 <= k < 8192 ==> \result != &a->span[k] ==>
+      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
+    ensures count: vs_heap.spans == \old(vs_heap.spans) + 1;
+*/
 HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
   vs_heap.spans++;
   return arena_take_descriptor(a);
 }
 
+/* arena_put_descriptor, and one less is in use. */
+/*@ requires valid: \valid(a) && \separated(a, &vs_heap);
+    requires inv: DescriptorsInv(a);
+    requires used: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
+    requires count: 1 <= vs_heap.spans;
+    terminates \true;
+    assigns vs_heap.spans, a->nfree;
+    assigns a->free[0 .. 8191] \from s;
+    ensures inv: DescriptorsInv(a);
+    ensures free: \forall integer k; 0 <= k < 8192 ==>
+      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k) || s == &a->span[k]);
+    ensures count: vs_heap.spans == \old(vs_heap.spans) - 1;
+*/
 HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
   arena_put_descriptor(a, s);
   vs_heap.spans--;
 }
 
-/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them. */
+/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them, and the descriptor. */
+/*@ requires valid: \valid(a) && \separated(a, &vs_empty_span);
+    requires bound: first < 34359738368 && 1 <= npages;
+    requires own: \exists integer k; 0 <= k < 8192 && s == &a->span[k];
+    requires inv: ArenaInv(a, first / 8192);
+    requires unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
+    requires free: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> a->head[q] == &vs_empty_span;
+    terminates \true;
+    assigns s->base, s->npages;
+    assigns a->head[0 .. 8191] \from s;
+    assigns \result \from s;
+    ensures inv: ArenaInv(a, first / 8192);
+    ensures span: \result == s && s->base == 8192 * first && s->npages == npages;
+    ensures set: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> a->head[q] == s;
+    ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
+      a->head[q] == \old(a->head[q]);
+*/
 static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
   s->base = page_address(first);
   s->npages = npages;
+  //@ assert base: s->base == 8192 * first && s->base / 67108864 == first / 8192 && s->base % 8192 == 0;
+  //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Pre);
+  /*@ assert others: \forall integer k, q; 0 <= k < 8192 ==> &a->span[k] != s ==>
+        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Pre}(a, first / 8192, k, q)); */
+  /*@ assert mapped: \forall integer k; 0 <= k < 8192 ==> &a->span[k] != s ==>
+        SpanMapped{Pre}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k); */
+  //@ assert inv: \forall integer q; 0 <= q < 8192 ==> PageInv{Pre}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
+  //@ assert start: first == first / 8192 * 8192 + first % 8192;
+  /*@ assert has: \forall integer q; 0 <= q < 8192 ==>
+        (SpanHas(s, q) <==> first % 8192 <= q < first % 8192 + npages); */
   arena_enter(a, s);
   return s;
 }
@@ -122,6 +176,16 @@ HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_
   }
 }
 
+/* Takes a descriptor out of a cache. */
+/*@ requires valid: \valid(c);
+    requires some: 1 <= c->nspare <= VS_CACHE_DESCRIPTORS;
+    requires there: \valid(c->spare[c->nspare - 1]);
+    terminates \true;
+    assigns c->nspare;
+    assigns \result \from c->spare[0 .. 15], c->nspare;
+    ensures one: c->nspare == \old(c->nspare) - 1;
+    ensures last: \result == c->spare[c->nspare];
+*/
 static struct mspan *mheap_pop_descriptor(struct mheap_cache *c) {
   vs_store_relaxed_u64(&c->nspare, c->nspare - 1);
   return c->spare[c->nspare];
@@ -162,10 +226,15 @@ HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   uint32_t end = most < VS_GROUP_PAGES - k ? k + (uint32_t)most : VS_GROUP_PAGES;
   if (vs_heap.filled_pages + (end - k) > all) return 0;
   uint64_t free = pagealloc_chunk(page)->free[w];
-  /*@ assert word: \forall integer p; page / 64 * 64 <= p < page / 64 * 64 + 64 ==>
-        p / 32768 == page / 32768 && p / 512 % 64 == page / 512 % 64 && p % 512 / 64 == w && p % 64 == p - page / 64 * 64; */
-  //@ assert free: \forall integer p; page / 64 * 64 <= p < page / 64 * 64 + 64 ==> (Bit(free, p - page / 64 * 64) <==> PageFree(p));
-  //@ assert pages: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> PageFree(page / 64 * 64 + j));
+  //@ ghost uint64_t first = page / 64 * 64;
+  //@ assert group: first % 64 == 0 && first <= page < first + 64 && first / 32768 == page / 32768;
+  //@ assert chunk: first / 512 == page / 512 && first % 512 == 64 * w;
+  //@ assert block: \forall integer j; 0 <= j < 64 ==> (first + j) / 32768 == page / 32768;
+  //@ assert chunks: \forall integer j; 0 <= j < 64 ==> (first + j) / 512 == page / 512;
+  //@ assert place: \forall integer j; 0 <= j < 64 ==> (first + j) % 512 == 64 * w + j;
+  //@ assert word: \forall integer j; 0 <= j < 64 ==> (64 * w + j) / 64 == w && (64 * w + j) % 64 == j;
+  //@ assert bits: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> MapBit(&vs_pages.block[page / 32768]->chunk[page / 512 % 64].free[0], 64 * w + j));
+  //@ assert pages: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> PageFree(first + j));
   return free & bits_below(end) & bits_not(bits_below(k));
 }
 
@@ -267,11 +336,27 @@ bool mheap_free_large(struct mspan *s) {
 }
 
 /* The pages of the arena that a large span starts in between its pages from and to: their span is s, or none. */
-HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t to, struct mspan *head) {
-  uint64_t page = arena_page(s->base);
-  uint64_t first = page + from < VS_ARENA_PAGES ? page + from : VS_ARENA_PAGES;
+/*@ requires valid: \valid_read(s);
+    requires bound: from <= to <= 34359738368;
+    requires there: s->base / 67108864 < 4194304 && vs_arena_map[s->base / 67108864] != \null;
+    requires inv: ArenasInv;
+    terminates \true;
+    assigns g_arenas[s->base / 67108864].head[0 .. 8191] \from head;
+    ensures set: \forall integer q; \old(s->base) % 67108864 / 8192 + from <= q < 8192 ==>
+      q < \old(s->base) % 67108864 / 8192 + to ==> g_arenas[\old(s->base) / 67108864].head[q] == head;
+    ensures frame: \forall integer q; 0 <= q < 8192 ==>
+      !(\old(s->base) % 67108864 / 8192 + from <= q < \old(s->base) % 67108864 / 8192 + to) ==>
+      g_arenas[\old(s->base) / 67108864].head[q] == \old(g_arenas[s->base / 67108864].head[q]);
+*/
+HEAP_LOCKED static void mheap_set_heads(const struct mspan *s, uint64_t from, uint64_t to, struct mspan *head) {
+  uint64_t page = arena_page(s->base), first = page + from;
   uint64_t end = page + to < VS_ARENA_PAGES ? page + to : VS_ARENA_PAGES;
-  arena_set_head(mheap_arena(s->base / VS_PAGE_SIZE), (uint32_t)first, (uint32_t)(end - first), head);
+  if (first >= VS_ARENA_PAGES) return;
+  uint64_t at = s->base / VS_PAGE_SIZE;
+  //@ assert number: at / 8192 == s->base / 67108864;
+  struct heap_arena *a = mheap_arena(at);
+  //@ assert arena: a == &g_arenas[s->base / 67108864];
+  arena_set_head(a, (uint32_t)first, (uint32_t)(end - first), head);
 }
 
 /* Whether the npages pages from page on are free, or the heap can grow by those that are not its own. */
@@ -287,7 +372,8 @@ HEAP_LOCKED static void mheap_set_heads(struct mspan *s, uint64_t from, uint64_t
 HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   growth_apart(&vs_heap.pages.space);
   uint64_t run = pagealloc_run(page, npages);
-  //@ assert there: \forall integer p; page <= p < page + run ==> HeapPage(&vs_heap.pages.space, p) && PageFree(p);
+  //@ assert free: \forall integer p; page <= p < page + run ==> PageFree(p);
+  //@ assert there: \forall integer p; page <= p < page + run ==> HeapPage(&vs_heap.pages.space, p);
   if (run == npages) return true;
   //@ ghost Found: ;
   bool grown = pageheap_grow_at(&vs_heap.pages, page + run, npages - run);
@@ -296,8 +382,14 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
         vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Found) &&
         vs_heap.filled_pages == \at(vs_heap.filled_pages, Found); */
   //@ assert grown: \forall integer p; page <= p < page + run ==> PageGrown{Found,Here}(&vs_heap.pages.space, p);
+  //@ assert heap: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p);
+  /*@ assert each: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p) ==>
+        PageGrown{Found,Here}(&vs_heap.pages.space, p) ==> (PageFree{Found}(p) <==> PageFree(p)); */
+  //@ assert same: \forall integer p; page <= p < page + run ==> (PageFree{Found}(p) <==> PageFree(p));
   //@ assert still: RunFree(page, page + run);
   //@ assert new: grown ==> RunFree(page + run, page + npages);
+  //@ assert last: grown ==> HeapPage(&vs_heap.pages.space, page + npages - 1);
+  //@ assert bound: grown ==> page + npages <= 34359738368;
   return grown;
 }
 
@@ -323,20 +415,26 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) {
   return done;
 }
 
-/* Moves the memory of npages pages, from and to being the first ones. Whether the system did. */
-/*@ requires bound: 1 <= npages && from + npages <= 34359738368 && to + npages <= 34359738368;
-    requires apart: from + npages <= to || to + npages <= from;
+/* Moves the memory of npages pages, from and into being the first ones. Whether the system did. */
+/*@ requires bound: 1 <= npages && from + npages <= 34359738368 && into + npages <= 34359738368;
+    requires apart: from + npages <= into || into + npages <= from;
     requires inv: HeapInv;
-    requires mine: RunMine(from, from + npages) && RunMine(to, to + npages);
+    requires mine: RunMine(from, from + npages) && RunMine(into, into + npages);
     terminates \true;
     assigns g_os[0 .. 34359738367];
     ensures inv: HeapInv;
 */
-static bool mheap_move(uint64_t from, uint64_t to, uint64_t npages) {
-  //@ assert used: RunUsed(&vs_heap.pages.space, from, from + npages) && RunUsed(&vs_heap.pages.space, to, to + npages);
+static bool mheap_move(uint64_t from, uint64_t into, uint64_t npages) {
+  //@ assert first: RunUsed(&vs_heap.pages.space, from, from + npages);
   //@ assert from: OsUsable(8192 * from, 8192 * npages);
-  //@ assert to: OsUsable(8192 * to, 8192 * npages);
-  return os_move(page_address(from), page_address(to), (size_t)npages * VS_PAGE_SIZE) == 0;
+  //@ assert second: RunUsed(&vs_heap.pages.space, into, into + npages);
+  //@ assert into: OsUsable(8192 * into, 8192 * npages);
+  bool moved = os_move(page_address(from), page_address(into), (size_t)npages * VS_PAGE_SIZE) == 0;
+  /*@ assert usable: \forall integer x; 0 <= x < 281474976710656 ==> OsPrepared <= \at(g_os[x / 8192], Pre) <= OsReady ==>
+        OsPrepared <= g_os[x / 8192] <= OsReady; */
+  /*@ assert rest: \forall integer x; 0 <= x < 281474976710656 ==> \at(g_os[x / 8192], Pre) == OsReserved ==>
+        g_os[x / 8192] == OsReserved; */
+  return moved;
 }
 
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {

@@ -9,7 +9,7 @@
  * fresh from the system needs no filling. Page numbers count from the start of the chunk. Everything here needs the
  * heap lock.
  *
- * Up: pagealloc, idle, mheap. Down: bits, pagesum.
+ * Up: pagealloc, scavenge, mheap. Down: bits, pagesum.
  * Invariant: a page in use is dirty. Claims: C3 C5 C7 C10.
  */
 #ifndef VERISPAN_PAGECHUNK_H
