@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Looks for contradictory contracts and runs the negatives: `make smoke [M=module]`.
 
-Four ways to notice that a proof says nothing:
+Five ways to notice that a proof says nothing:
 - WP's smoke tests: requires, loop invariants and branches that are dead;
 - in a copy of the sources every return is preceded by a claim of falsehood, which must not prove: this also catches a
   callee whose ensures cannot hold;
 - proofs/negatives/must_fail_*.c: claims that are wrong, each of which must stay open at the place it names;
-- what Alt-Ergo is told of division, proofs/toolchain/why3/division.mlw, must follow for the other provers.
+- what Alt-Ergo is told of division, proofs/toolchain/why3/division.mlw, must follow for the other provers;
+- false_goals.py: small false goals, of which no prover may prove any.
 proofs/sessions/smoke.json records the modules in which nothing was found (--save), each with a digest of all that it depends
 on. With --recorded, as in `make certify`, the first two stand for a module of the same digest, but one is tried again.
 Exit status 0: all as it should be; 1: something proves that must not; 2: usage or tool error.
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import time
 
+import false_goals
 import framac
 import prove
 import record
@@ -35,6 +37,7 @@ SEEKERS = ["alt-ergo"]
 REACH = "vs_reach"
 CLAIM = f"/*@ check {REACH}: \\false; */"
 DIVISION = "proofs/toolchain/why3/division.mlw"
+FALSE_GOALS = 1  # the seed of those that are asked: the same each time, so that what fails does not depend on luck
 EXPECT = re.compile(r"^\s*\*?\s*Expect: (\w+) (.+?)\s*$", re.M)
 
 
@@ -238,6 +241,9 @@ def main():
     if not options.module:
         lemmas, found = division_lemmas(tree, env)
         print(f"{DIVISION}: {lemmas} lemmas, {len(found)} findings", flush=True)
+        findings += found
+        asked, found = false_goals.findings(env, FALSE_GOALS)
+        print(f"false goals: {asked} asked of each prover, {len(found)} findings", flush=True)
         findings += found
     if not options.module and not negatives:
         findings.append("proofs/negatives has no must_fail_*.c")

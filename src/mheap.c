@@ -233,7 +233,8 @@ HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   //@ assert chunks: \forall integer j; 0 <= j < 64 ==> (first + j) / 512 == page / 512;
   //@ assert place: \forall integer j; 0 <= j < 64 ==> (first + j) % 512 == 64 * w + j;
   //@ assert word: \forall integer j; 0 <= j < 64 ==> (64 * w + j) / 64 == w && (64 * w + j) % 64 == j;
-  //@ assert bits: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> MapBit(&vs_pages.block[page / 32768]->chunk[page / 512 % 64].free[0], 64 * w + j));
+  /*@ assert bits: \forall integer j; 0 <= j < 64 ==>
+        (Bit(free, j) <==> MapBit(&vs_pages.block[page / 32768]->chunk[page / 512 % 64].free[0], 64 * w + j)); */
   //@ assert pages: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> PageFree(first + j));
   return free & bits_below(end) & bits_not(bits_below(k));
 }

@@ -89,6 +89,9 @@ bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lo
     assigns HEAP_STATE \from HEAP_STATE;
     ensures inv: HeapInv;
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
+    ensures clean: \result ==> PagesClean(\old(from->base) / 8192, \old(from->base) / 8192 + npages);
+    ensures rest: \forall integer p; 0 <= p < 34359738368 ==> Mine(p) ==>
+      !(\result && \old(from->base) / 8192 <= p < \old(from->base) / 8192 + npages) ==> (PageDirty(p) <==> PageDirty{Pre}(p));
 */
 bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
