@@ -6,6 +6,8 @@
 #include "os.h"
 #include "ownership.h"
 
+#include "../spec/mheap.acsl"
+
 struct mheap vs_heap = {.lock = VS_LOCK_INIT, .reclaim = VS_RECLAIM_INIT};
 
 /* A large block that must be zero is zeroed by the system if fewer of its pages than this fraction hold data: zeroing
@@ -104,9 +106,47 @@ static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uin
 }
 
 /* A span of npages pages from page first on. */
+/*@ requires bound: first < 34359738368 && 1 <= npages;
+    requires inv: ArenasInv;
+    requires there: vs_arena_map[first / 8192] != \null;
+    requires heads: HeadsInv(&g_arenas[first / 8192]);
+    requires fits: SpanFits(&g_arenas[first / 8192], first % 8192, npages);
+    requires count: vs_heap.spans < 34359738368;
+    terminates \true;
+    assigns vs_heap.spans, g_arenas[first / 8192].nfree, g_arenas[first / 8192].nspans,
+      g_arenas[first / 8192].span[0 .. 8191].base, g_arenas[first / 8192].span[0 .. 8191].npages;
+    assigns g_arenas[first / 8192].head[0 .. 8191] \from first, vs_arena_map[0 .. 4194303];
+    assigns \result \from first, vs_arena_map[0 .. 4194303];
+    ensures order: ArenaOrder(&g_arenas[first / 8192], first / 8192);
+    ensures heads: HeadsInv(&g_arenas[first / 8192]);
+    ensures span: \result->base == 8192 * first && \result->npages == npages;
+    ensures own: \exists integer k; 0 <= k < 8192 && \result == &g_arenas[first / 8192].span[k] &&
+      DescriptorFree{Pre}(&g_arenas[first / 8192], k) && !DescriptorFree(&g_arenas[first / 8192], k);
+    ensures set: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==>
+      g_arenas[first / 8192].head[q] == \result;
+    ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
+      g_arenas[first / 8192].head[q] == \old(g_arenas[first / 8192].head[q]);
+    ensures count: vs_heap.spans == \old(vs_heap.spans) + 1;
+*/
 HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
   struct heap_arena *a = mheap_arena(first);
-  return mheap_enter_span(a, mheap_take_descriptor(a), first, npages);
+  //@ assert at: 0 <= first / 8192 < 4194304 && ArenaAt(first / 8192);
+  //@ assert order: ArenaInv(a, first / 8192) && DescriptorsInv(a);
+  //@ ghost Found: ;
+  struct mspan *s = mheap_take_descriptor(a);
+  //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Found);
+  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==>
+        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Found}(a, first / 8192, k, q)); */
+  //@ assert mapped: \forall integer k; 0 <= k < 8192 ==> SpanMapped{Found}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k);
+  //@ assert pages: \forall integer q; 0 <= q < 8192 ==> PageInv{Found}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
+  //@ assert inv: ArenaInv(a, first / 8192);
+  //@ assert unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
+  //@ ghost Taken: ;
+  mheap_enter_span(a, s, first, npages);
+  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Taken}(a, k));
+  //@ assert stack: StackSame{Taken,Here}(a);
+  //@ assert descriptors: DescriptorsInv(a);
+  return s;
 }
 
 /* Notes that pages were taken, of which clean held no memory before. */
