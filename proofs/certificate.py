@@ -115,7 +115,8 @@ def markdown(cert):
         returns = sum(m["returns"] for m in cert["smoke"]["modules"])
         old = sum("recorded" in m for m in cert["smoke"]["modules"])
         lines += ["", f"Smoke: {tests} tests for contradictions, {returns} returns tried for falsehood, "
-                      f"{len(cert['smoke']['negatives'])} negatives that must not prove; {len(cert['smoke']['findings'])} findings. "
+                      f"{len(cert['smoke']['negatives'])} negatives that must not prove; {cert['smoke']['false_goals']} false goals asked "
+                      f"of each prover; {len(cert['smoke']['findings'])} findings. "
                       f"Of the {len(cert['smoke']['modules'])} modules {old} were tried in an earlier run on the same sources "
                       "(`proofs/sessions/smoke.json`); `make smoke` tries all again."]
     lines += ["", "## Assumed", ""] + [f"- {t} {title} (spec/TRUST.md)" for t, title in cert["assumed"].items()]

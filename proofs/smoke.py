@@ -238,6 +238,7 @@ def main():
         print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
         if said:
             findings.append(said)
+    asked = 0
     if not options.module:
         lemmas, found = division_lemmas(tree, env)
         print(f"{DIVISION}: {lemmas} lemmas, {len(found)} findings", flush=True)
@@ -253,7 +254,7 @@ def main():
     if not options.module:
         with open(tree.build("results", "smoke.json"), "w", encoding="utf-8") as f:
             json.dump({"sources": sources, "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
-                       "findings": findings}, f, indent=1)
+                       "false_goals": asked, "findings": findings}, f, indent=1)
             f.write("\n")
     if options.save:
         found = {c["module"]: {k: v for k, v in c.items() if k != "recorded"} for c in counts if c["module"] not in suspect}
