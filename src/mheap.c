@@ -268,6 +268,8 @@ HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   uint64_t free = pagealloc_chunk(page)->free[w];
   //@ ghost uint64_t first = page / 64 * 64;
   //@ assert group: first % 64 == 0 && first <= page < first + 64 && first / 32768 == page / 32768;
+  //@ assert parts: page == page / 512 * 512 + page % 512 && page % 512 == 64 * w + page % 64 && first == page - page % 64;
+  //@ assert start: first == page / 512 * 512 + 64 * w && 0 <= 64 * w < 512;
   //@ assert chunk: first / 512 == page / 512 && first % 512 == 64 * w;
   //@ assert block: \forall integer j; 0 <= j < 64 ==> (first + j) / 32768 == page / 32768;
   //@ assert chunks: \forall integer j; 0 <= j < 64 ==> (first + j) / 512 == page / 512;
@@ -414,6 +416,7 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   growth_apart(&vs_heap.pages.space);
   uint64_t run = pagealloc_run(page, npages);
   //@ assert free: \forall integer p; page <= p < page + run ==> PageFree(p);
+  //@ assert inside: InsideInv(&vs_heap.pages.space);
   //@ assert there: \forall integer p; page <= p < page + run ==> HeapPage(&vs_heap.pages.space, p);
   if (run == npages) return true;
   //@ ghost Found: ;
@@ -422,6 +425,10 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
         vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Found) &&
         vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Found) &&
         vs_heap.filled_pages == \at(vs_heap.filled_pages, Found); */
+  //@ assert reclaim: ReclaimInv(&vs_heap.reclaim);
+  //@ assert filled: vs_heap.filled_pages <= 2147483648;
+  //@ assert pages: PageheapInv(&vs_heap.pages);
+  //@ assert mine: MineInv(&vs_heap.pages.space);
   //@ assert grown: \forall integer p; page <= p < page + run ==> PageGrown{Found,Here}(&vs_heap.pages.space, p);
   //@ assert heap: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p);
   /*@ assert each: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p) ==>
