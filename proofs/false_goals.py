@@ -76,12 +76,12 @@ def meeting_sums(rand, model):
         model.functions[("f", (1,))] = var["x"] - var["z"] + rand.choice((1, 1, 2, 7))
         other, equal = ("f", "n"), ("=", sum_of(rand, ("f", 0), "z"), "x")
         hypotheses = [("<=", 0, "n"), ("<=", "n", 1), equal]
+        var["y"] = bound - var["x"]
     else:  # m + z = x, or y < n, which is so
         var["m"] = var["x"] - var["z"] + rand.choice((1, 1, 2, 7))
         var["y"], var["n"] = 0, 1
         other = "m"
         hypotheses = [("or", ("=", sum_of(rand, "m", "z"), "x"), ("<", "y", "n"))]
-    var["y"] = var["y"] if kind == "cases" else bound - var["x"]
     top = model.value(("+", "x", "y"))
     last = [("<=", sum_of(rand, "x", "y"), top), ("<", top, sum_of(rand, other, "y", "z"))]
     rand.shuffle(last)

@@ -238,7 +238,6 @@ def main():
         print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
         if said:
             findings.append(said)
-    asked = 0
     if not options.module:
         lemmas, found = division_lemmas(tree, env)
         print(f"{DIVISION}: {lemmas} lemmas, {len(found)} findings", flush=True)
