@@ -33,6 +33,9 @@ SCHEDULED = re.compile(r"^\[wp\] (\d+) goals? scheduled")
 SMOKE_PLACE = re.compile(r"^\[wp\] (\S+:\d+): Warning: Failed smoke-test")
 SUMMARY = re.compile(r"^\[wp\] Proved goals:\s*\d+ / (\d+)", re.M)
 ATTEMPT = "[wp] Running WP plugin"
+# What WP says of a prover's answer with -wp-msg-key prover, just before the verdict on the goal.
+ANSWER = re.compile(r"^\s+Why3 result for (?P<prover>\S+)[^:]*: Valid \((?P<seconds>\d+(?:\.\d+)?)s")
+PREPARING = " preprocessing"
 # Goal of a function NAME: typed_NAME_<kind>...; the kinds keep `f` apart from `f_call`.
 KIND = re.compile(r"(?:check_|admit_)?(?:ensures|exits|assert|loop|call|assigns|requires|terminates|decreases|variant|"
                   r"complete|disjoint|breaks|continues|returns|check|invariant|ghost|stmt|wp_smoke|[A-Za-z]\w*?_(?:ensures|requires|assigns|exits))")
@@ -100,6 +103,8 @@ class Run:
         self.log = ""
         self.said = 0          # goals that there are, by Frama-C's first summary
         self.stopped = None    # the open goal that was enough
+        self.known = {}        # goal without its model -> [prover, seconds]: who proved it before
+        self.answer = None     # (prover, seconds) of the line before, if it is a prover's answer
 
 
 def merge(run, other):
@@ -165,18 +170,29 @@ def read_log(run):
             run.errors.append(re.sub(r"\s+", " ", msg))
 
 
+def prover_named(shown):
+    return next((p for p, names in PROVERS.items() if shown.startswith(names)), shown.lower())
+
+
 def goal_line(run, line):
     """Take one log line; the goal's name when it tells a goal's verdict."""
+    answer, run.answer = run.answer, None
+    m = ANSWER.match(line)
+    if m:
+        run.answer = (prover_named(m.group("prover")), float(m.group("seconds")))
+        return None
     m = SMOKE_LINE.match(line)
     if m:
         run.smoke[m.group("goal")] = m.group("state") in ("Passed", "Partial")
         return m.group("goal")
     m = GOAL_LINE.match(line)
-    if m:
-        rest, state = m.group("rest"), m.group("state")
+    if m and m.group("rest") != PREPARING:
+        rest, prover, seconds = m.group("rest"), prover_named(m.group("state")), parse_seconds(m.group("rest"))
         proved = ": Valid" in rest and "(Degenerated" not in rest
-        prover = next((p for p, shown in PROVERS.items() if state.startswith(shown)), state.lower())
-        run.goals[m.group("goal")] = {"prover": prover if proved else None, "seconds": parse_seconds(rest),
+        if proved and prover == "script" and without_model(m.group("goal")) in run.known:
+            # the script is one prover's name: its answer was told before, unless it came from the cache
+            prover, seconds = answer or run.known[without_model(m.group("goal"))]
+        run.goals[m.group("goal")] = {"prover": prover if proved else None, "seconds": seconds,
                                       "proved": proved, "cached": "(cached)" in rest, "why": [] if proved else [rest.strip()]}
         return m.group("goal")
     m = NOT_TRIED.match(line)
@@ -248,9 +264,23 @@ def new_log(tree, name):
     return path
 
 
-def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None, scripts=None):
+def write_sessions(folder, scripts, known, versions):
+    """WP's sessions for the first attempt and for later ones: the scripts, and at first for any other known goal a script
+    that names its prover."""
+    for name in ("first", "later"):
+        to = os.path.join(folder, name, "script")
+        shutil.copytree(scripts, to) if scripts else os.makedirs(to)
+    for goal, (prover, seconds) in known.items():
+        path = os.path.join(folder, "first", "script", goal + ".json")
+        if not os.path.exists(path):
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump([{"prover": f"{PROVERS[prover]}:{versions[prover]}", "verdict": "valid", "time": seconds}], f)
+
+
+def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None, scripts=None, known=None, versions=None):
     """Run Frama-C on a unit (path below tree.root). attempts: WP's arguments for all goals, then for those still open, and
-    so on; without any, the unit is only parsed. scripts: folder of proof scripts. What it says is added to the file log_name.
+    so on; without any, the unit is only parsed. scripts: folder of proof scripts. known: {goal: [prover, seconds]}, who has
+    the first attempt alone, with the versions of the provers. What Frama-C says is added to the file log_name.
 
     enough(goal, run): asked for each open goal once the log has told why; true ends the run (run.stopped).
     """
@@ -258,6 +288,7 @@ def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None
     scratch = tempfile.mkdtemp(prefix="frama-c-")
     env = {**env, "PWD": root}  # Frama-C takes the working directory from there
     run = Run()
+    run.known = known or {}
     try:
         request = os.path.join(scratch, "request.json")
         with open(request, "w", encoding="utf-8") as f:
@@ -266,10 +297,9 @@ def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None
         classified = os.path.join(scratch, "open.json")
         cpp = " ".join(f"-I{d}" for d in ("src", "spec"))
         cmd = ["frama-c", "-machdep", "gcc_x86_64", "-c11", f"-cpp-extra-args={cpp}", unit]
-        if scripts:
-            shutil.copytree(scripts, os.path.join(scratch, "session", "script"))
-        for args in attempts:
-            cmd += ["-wp", "-wp-session", os.path.join(scratch, "session"), *args, "-then"]
+        write_sessions(scratch, scripts, run.known, versions)
+        for i, args in enumerate(attempts):
+            cmd += ["-wp", "-wp-session", os.path.join(scratch, "later" if i else "first"), *args, "-then"]
         if attempts:
             cmd += ["-report-no-exit", "-report-classify", "-report-output", classified]
         else:
@@ -347,9 +377,13 @@ class Interrupted(Exception):
         self.run = run
 
 
+def without_model(goal):
+    return re.sub(r"^typed(?:_ref|_cast|_raw|_nocast)*_", "", goal)
+
+
 def goal_function(goal, functions):
     """The function a goal belongs to: the longest known name after the model's prefix; lemmas are 'lemma NAME'."""
-    rest = re.sub(r"^typed(?:_ref|_cast|_raw|_nocast)*_", "", goal)
+    rest = without_model(goal)
     m = re.match(r"(?:check_)?lemma_(\w+)$", rest)
     if m:
         return "lemma " + re.sub(r"_part\d+$", "", m.group(1))
@@ -361,7 +395,7 @@ def goal_function(goal, functions):
 
 def goal_place(goal, function, run):
     """(file, line, label) of an open goal, from Frama-C's own classification of open properties."""
-    rest = re.sub(r"^typed(?:_ref|_cast|_raw|_nocast)*_", "", goal)
+    rest = without_model(goal)
     if function and function.startswith("lemma "):
         name = function[6:]
         for p in run.properties:

@@ -82,20 +82,21 @@ def wp_args(options, cache_dir, provers, scripts=None, timeout=None):
             "-wp-cache", "offline" if options.replay else "update"]
 
 
-def attempts(options, cache_dir, provers, scripts, functions, lemmas):
+def attempts(options, cache_dir, provers, scripts, known, functions, lemmas):
     """WP's arguments for the goals of functions, or else of lemmas.
 
-    Most goals are proved at once by the first of three provers, and WP prepares each of them for one instead of all; the rest
-    is for all; and what is then open of a whole module, on a slow or loaded machine, has more time. Of lemmas WP tries all again
-    in each attempt, so that they have one.
+    At first each goal is for who proved it before, and for all if nobody did: WP prepares a goal for each prover, which costs
+    more than the proof. Then the rest is for all, with more time if it is a whole module, on a slow or loaded machine. Of
+    lemmas WP tries all again in each attempt, so that they have one.
     """
-    quick = provers[:1] if len(provers) > 2 else []
-    times = [options.timeout] if options.function else [options.timeout, PATIENCE * options.timeout]
+    def first(timeout):
+        return wp_args(options, cache_dir, provers, scripts or known, timeout) + (["-wp-msg-key", "prover"] if known else [])
+
+    patient = options.timeout * (1 if options.function else PATIENCE)
     if not functions:
-        return [wp_args(options, cache_dir, provers, scripts, options.timeout) + ["-wp-prop", ",".join(lemmas)]]
-    return [args + ["-wp-fct", ",".join(functions)] for args in (
-        *[wp_args(options, cache_dir, quick, timeout=1)] * bool(quick),
-        *[wp_args(options, cache_dir, provers, scripts, timeout) for timeout in times])]
+        return [first(patient) + ["-wp-prop", ",".join(lemmas)]]
+    return [args + ["-wp-fct", ",".join(functions)]
+            for args in (first(options.timeout), wp_args(options, cache_dir, provers, scripts, patient))]
 
 
 def script_folder(tree, module):
@@ -169,7 +170,7 @@ def collect_goals(module, run, wanted, whole=True):
             continue
         if function not in wanted:
             module.errors.append(f"goal {name} belongs to {function}, which was not asked for")
-        entry = {"function": function, "goal": re.sub(r"^typed_", "", name), "prover": g["prover"],
+        entry = {"function": function, "goal": framac.without_model(name), "prover": g["prover"],
                  "seconds": g["seconds"], "verdict": "proved" if g["proved"] else "open"}
         if not g["proved"]:
             file, line, label = framac.goal_place(name, function, run)
@@ -184,13 +185,11 @@ def cache_dirs(tree, options, module):
     """(folder to use, folder to merge valid answers into or None)."""
     temp = tempfile.mkdtemp(prefix="wp-cache-")
     if options.replay:
-        path = session_cache(tree, module)
-        if not os.path.exists(path):
-            raise ToolError(f"no stored session {os.path.relpath(path, tree.root)} (prove.py -M {module} --save writes it)")
-        with open(path, encoding="utf-8") as f:
-            for name, entry in json.load(f).items():
-                with open(os.path.join(temp, name), "w", encoding="utf-8") as out:
-                    json.dump(entry, out)
+        if not os.path.exists(session_path(tree, module)):
+            raise ToolError(f"no stored session of {module} (prove.py -M {module} --save writes it)")
+        for name, entry in session(tree, module)["answers"].items():
+            with open(os.path.join(temp, name), "w", encoding="utf-8") as out:
+                json.dump(entry, out)
         return temp, None
     store = tree.build("wp-cache")
     if options.cached and os.path.isdir(store):
@@ -221,22 +220,39 @@ def merge_cache(temp, store):
     return kept
 
 
-def session_cache(tree, module):
+def session_path(tree, module):
     return os.path.join(tree.root, "proofs", "sessions", f"{module}.json")
 
 
 def session_size(tree, module):
     """Bytes of the module's session, 0 without one: they grow with the time that its proof takes."""
-    path = session_cache(tree, module)
+    path = session_path(tree, module)
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
+def session(tree, module):
+    """The module's last saved proof. answers: the provers', by WP's name of the question; provers: {goal: [prover, seconds]}."""
+    path = session_path(tree, module)
+    if not os.path.exists(path):
+        return {"answers": {}, "provers": {}}
+    try:
+        with open(path, encoding="utf-8") as f:
+            found = json.load(f)
+        return {"answers": found["answers"], "provers": found["provers"]}
+    except (ValueError, KeyError, TypeError):
+        raise ToolError(f"{os.path.relpath(path, tree.root)}: not a session (prove.py -M {module} --save writes it; remove it first)")
+
+
 def save_session(tree, module, kept):
-    path = session_cache(tree, module)
+    provers = {g["goal"]: [g["prover"], g["seconds"]] for g in module.goals if g["prover"] in ALL_PROVERS}
+    path = session_path(tree, module.name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
+
+    def rows(table):
+        return ",\n".join(f"{json.dumps(n)}: {json.dumps(table[n], sort_keys=True)}" for n in sorted(table))
+
     with open(path, "w", encoding="utf-8") as f:
-        rows = [f"{json.dumps(n)}: {json.dumps(kept[n], sort_keys=True)}" for n in sorted(kept)]
-        f.write("{\n" + ",\n".join(rows) + "\n}\n")
+        f.write('{"answers": {\n' + rows(kept) + '},\n"provers": {\n' + rows(provers) + "}}\n")
 
 
 def prove_module(tree, name, options, env, tools):
@@ -253,14 +269,15 @@ def prove_module(tree, name, options, env, tools):
         temp, store = cache_dirs(tree, options, name)
         scripts = script_folder(tree, name)
         provers = provers_of(tree, options, name)
+        known = {} if options.provers else session(tree, name)["provers"]
         functions = sorted(f for f in wanted if f in module.functions)
         lemmas = sorted(f[6:] for f in wanted if f.startswith("lemma "))
         progress = framac.Progress(name, options.quiet)
         try:
             run = None
             for kind in [(functions, [])] * bool(functions) + [([], lemmas)] * bool(lemmas):
-                part = framac.frama_c(tree, module.unit, attempts(options, temp, provers, scripts, *kind), env, progress,
-                                      log_name=log, scripts=scripts)
+                part = framac.frama_c(tree, module.unit, attempts(options, temp, provers, scripts, known, *kind), env, progress,
+                                      log_name=log, scripts=scripts, known=known, versions=tools)
                 if kind[1]:  # WP looks at every function again, and warns, though it proves none
                     part.warnings = [w for w in part.warnings if not w.startswith("[wp")]
                 run = framac.merge(run, part)
@@ -270,7 +287,7 @@ def prove_module(tree, name, options, env, tools):
             kept = merge_cache(temp, store)
             green = not module.errors and not any(g["verdict"] == "open" for g in module.goals)
             if options.save and green:
-                save_session(tree, name, kept)
+                save_session(tree, module, kept)
         except framac.Interrupted as stop:
             collect_goals(module, framac.merge(run, stop.run), wanted, whole=False)
             merge_cache(temp, store)
