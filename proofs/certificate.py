@@ -52,7 +52,7 @@ def shortfall(module):
     if module.state != "current":
         return module.state
     found = [f"{g['at']} {g['goal']} is open" for g in module.open_goals()] + module.result["errors"]
-    found += [f"{at} {f} is not proved" for f, (v, at) in module.functions.items() if v == "not yet proved" and f not in module.not_yet]
+    found += [f"{at} {f} is not proved" for f, at in module.unlisted().items()]
     return " | ".join(found[:4]) + (f" | and {len(found) - 4} more" if len(found) > 4 else "")
 
 

@@ -56,7 +56,7 @@ class ModuleEvidence:
         """What was to be proved is, nothing weakens the proof, and modules.json lists the functions that were left out."""
         return (self.state == "current" and not self.result["errors"] and bool(self.goals)
                 and all(g["verdict"] == "proved" for g in self.goals)
-                and all(v in ("proved", "trusted") or f in self.not_yet for f, (v, _) in self.functions.items()))
+                and not self.unlisted())
 
     def complete(self):
         """Everything of the module is proved or trusted, and nothing weakens the proof."""
@@ -67,6 +67,10 @@ class ModuleEvidence:
 
     def by_prover(self):
         return {p: sum(g["prover"] == p for g in self.goals) for p in PROVERS}
+
+    def unlisted(self):
+        """{function: at} of those that are neither proved nor trusted nor listed as not yet proved."""
+        return {f: at for f, (v, at) in self.functions.items() if v == "not yet proved" and f not in self.not_yet}
 
     def open_goals(self):
         return [g for g in self.goals if g["verdict"] == "open"]

@@ -297,7 +297,8 @@ def frama_c(tree, unit, attempts, env, progress=None, log_name=None, enough=None
         classified = os.path.join(scratch, "open.json")
         cpp = " ".join(f"-I{d}" for d in ("src", "spec"))
         cmd = ["frama-c", "-machdep", "gcc_x86_64", "-c11", f"-cpp-extra-args={cpp}", unit]
-        write_sessions(scratch, scripts, run.known, versions)
+        if attempts:
+            write_sessions(scratch, scripts, run.known, versions)
         for i, args in enumerate(attempts):
             cmd += ["-wp", "-wp-session", os.path.join(scratch, "later" if i else "first"), *args, "-then"]
         if attempts:

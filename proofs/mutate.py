@@ -93,7 +93,7 @@ def run_function(tree, copy, module_name, function, env, options, timeout):
     temp, _ = prove.cache_dirs(tree, options, module_name)
 
     def telling(goal):
-        before = goals.get(re.sub(r"^typed_", "", goal))
+        before = goals.get(framac.without_model(goal))
         return before is None or (before["verdict"] == "proved" and before["seconds"] <= timeout / 2)
 
     try:
@@ -110,7 +110,7 @@ def run_function(tree, copy, module_name, function, env, options, timeout):
     opened = [run.stopped] if run.stopped else [g for g, v in run.goals.items() if not v["proved"] and telling(g)]
     if not run.goals:
         raise LookupError(f"no goal was generated for {name}")
-    return re.sub(r"^typed_", "", opened[0]) if opened else None
+    return framac.without_model(opened[0]) if opened else None
 
 
 def judge(tree, mutant, env, options):

@@ -105,7 +105,7 @@ def dead_tests(tree, module, run):
         if not passed:
             f = framac.goal_function(test, set(module.functions) | set(run.functions)) or "?"
             if f not in tree.dead_code:
-                findings.append(f"{run.smoke_at.get(test, '?')}: {f}: WP proves falsehood: {re.sub(r'^typed_', '', test)}")
+                findings.append(f"{run.smoke_at.get(test, '?')}: {f}: WP proves falsehood: {framac.without_model(test)}")
     return findings
 
 

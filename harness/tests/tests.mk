@@ -20,8 +20,8 @@ LIVES_BUGS := $(shell sed -n 's/^  \(BUG_[A-Z_]*\),.*/\1/p' $(TESTS)/lives/broke
 
 .PHONY: check check-long check-tools $(TESTS_GROUPS:%=check-%)
 
-# lives runs alone: churn compares peak memory over time, and failed once beside another group.
-check: check-tools ## run all tests, two groups at a time (under 15 minutes on 2 cores)
+# lives runs alone: churn takes its first peak after so many seconds, and had done less by then beside another group.
+check: check-tools ## run all tests, two groups at a time and lives alone (under 15 minutes on 2 cores)
 	@$(RM) -r $(TESTS_RESULTS)
 	@$(MAKE) --no-print-directory -k -j2 -Oline $(patsubst %,check-%,$(filter-out lives,$(TESTS_GROUPS))); \
 	  $(MAKE) --no-print-directory check-lives; \
