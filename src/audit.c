@@ -23,6 +23,7 @@ struct audit {
   uint64_t dirty;
   uint64_t loose; /* pages seen in use, but not by a span */
   uint64_t spans; /* spans seen */
+  uint64_t descriptors; /* handed out */
   uint64_t pages[VS_MAX_HEAPS]; /* of the spans of each heap */
 };
 
@@ -167,6 +168,7 @@ VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t a
 VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint32_t number, uint64_t covered) {
   struct heap_arena *a = vs_arena_map[number];
   uint64_t end = covered; /* first page behind the last span seen */
+  audit->descriptors += a->nspans - a->nfree;
   for (uint32_t page = 0; page < VS_ARENA_PAGES; page++) {
     const struct mspan *head = a->head[page];
     uintptr_t addr = (uintptr_t)number * VS_ARENA_SIZE + (uintptr_t)page * VS_PAGE_SIZE;
@@ -244,7 +246,7 @@ VS_REQUIRES(vs_heap.lock) static void audit_counts(struct audit *audit) {
   if (audit->dirty != vs_heap.pages.dirty) audit_fail(audit, "count of pages that hold memory", 0, 0);
   if (audit->loose != cached.pages) audit_fail(audit, "count of pages in use without a span", 0, 0);
   if (cached.filled != vs_heap.filled_pages) audit_fail(audit, "count of pages that caches got", 0, 0);
-  if (audit->spans + cached.descriptors != vs_heap.spans) audit_fail(audit, "count of spans", 0, 0);
+  if (audit->spans + cached.descriptors != audit->descriptors) audit_fail(audit, "count of spans", 0, 0);
 }
 
 /* The arenas of a block. covered: as in audit_arena. */
@@ -270,14 +272,18 @@ EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), voi
   return audit.violations;
 }
 
-/* Arenas with metadata: each lies in a block of the page allocator. */
-static uint64_t audit_arenas(void) {
-  uint64_t arenas = 0;
+/* Adds up the arenas with metadata, each of which lies in a block of the page allocator, and the descriptors handed out. */
+VS_REQUIRES(vs_heap.lock) static void audit_arenas(uint64_t *arenas, uint64_t *descriptors) {
+  *arenas = *descriptors = 0;
   for (uint32_t i = 0; i < vs_pages.nblocks; i++) {
     uint64_t first = (uint64_t)vs_pages.number[i] * VS_LEVEL2_PAGES / VS_ARENA_PAGES;
-    for (uint64_t n = first; n < first + VS_LEVEL2_PAGES / VS_ARENA_PAGES; n++) arenas += vs_arena_map[n] != 0;
+    for (uint64_t n = first; n < first + VS_LEVEL2_PAGES / VS_ARENA_PAGES; n++) {
+      const struct heap_arena *a = vs_arena_map[n];
+      if (!a) continue;
+      *arenas += 1;
+      *descriptors += a->nspans - a->nfree;
+    }
   }
-  return arenas;
 }
 
 EXPORT void vs_stats(struct vs_stats *stats) {
@@ -288,10 +294,10 @@ EXPORT void vs_stats(struct vs_stats *stats) {
   stats->in_use = (vs_heap.pages.used - cached.pages - vs_heap.leaving_pages) * VS_PAGE_SIZE;
   stats->resident = (vs_heap.pages.dirty - cached.clean) * VS_PAGE_SIZE;
   stats->released = vs_heap.released_bytes;
-  stats->arenas = audit_arenas();
+  audit_arenas(&stats->arenas, &stats->spans);
+  stats->spans -= cached.descriptors;
   stats->metadata = stats->arenas * sizeof(struct heap_arena) + vs_pages.nblocks * sizeof(struct page_block) +
                     mcache_count() * sizeof(struct mcache) + heaps * sizeof(struct vs_heap);
-  stats->spans = vs_heap.spans - cached.descriptors;
   stats->mcaches = mcache_count();
   mheap_unlock();
 }

@@ -50,7 +50,7 @@ static bool growth_enter_arena(uint64_t n) {
   //@ assert still: \forall integer m; 0 <= m < 4194304 ==> ArenaSame{Headed,Here}(&g_arenas[m]);
   //@ assert rest: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaKept{Pre,Here}(m);
   //@ assert at: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaAt{Pre}(m) ==> ArenaAt(m);
-  //@ assert here: ArenaAt(n);
+  //@ assert here: ArenaAt(n) && ArenaFresh(fresh);
   return true;
 }
 

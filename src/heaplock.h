@@ -3,9 +3,10 @@
  * The state of the page heap and the lock that guards it.
  *
  * The proof takes other threads into account where the lock is taken: what it guards is then anything that keeps HeapInv, but
- * of the pages that this thread has nothing is different (Rely). That may be believed (T-03) because every thread proves the
- * other side: HeapInv where it gives the lock back and between its critical sections, and of each call that takes, returns or
- * cleans pages, that it does so to none that are another thread's (Guarantee, in spec/pageheap.acsl).
+ * of the pages that this thread has, and of their spans, nothing is different (OwnKept). That may be believed (T-03) because
+ * every thread proves the other side: HeapInv where it gives the lock back and between its critical sections, and of each call
+ * that takes, returns or cleans pages, that it does so to none that are another thread's (Guarantee, in spec/pageheap.acsl).
+ * Of making a span, and ending one, that is not proved yet.
  *
  * Up: mheap, scavenge, audit, heap, mcache. Down: pageheap, reclaim, lock.
  * Invariant: HeapInv (spec/heaplock.acsl). Claims: C3 C6 C9 C10.
@@ -30,7 +31,6 @@ struct mheap {
   struct pageheap pages;    /* used: of spans, in caches, and on their way to the system */
   uint64_t leaving_pages;   /* pages on their way to the system (scavenge.h) */
   uint64_t released_bytes;  /* bytes ever returned to the system; at most UINT64_MAX is shown */
-  uint64_t spans;           /* descriptors in use and in caches */
   uint64_t filled_pages;    /* pages that caches got when they were last filled */
   struct reclaim reclaim;   /* how many pages should go back to the system */
   struct mheap_cache *caches; /* that have ever been filled; atomic: read without the lock */
@@ -43,19 +43,20 @@ extern struct mheap vs_heap VS_GUARDED_BY(vs_heap.lock);
  * pagealloc and the arenas, and so with the lock. */
 #define HEAP_LOCKED VS_REQUIRES(vs_heap.lock)
 
+#include "../spec/spans.acsl"
 #include "../spec/heaplock.acsl"
 
 /* For contracts: what the heap's lock guards, and the lock. */
 #define HEAP_STATE                                                                                 \
   vs_heap, vs_pages, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 }, \
-      vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303]
+      vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303], g_pays[0 .. 34359738367]
 
 /* Locks the page heap: T-03. */
 /*@ requires inv: HeapInv;
     terminates \true;
     assigns HEAP_STATE \from HEAP_STATE;
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
 */
 #ifdef __FRAMAC__
 void mheap_lock(void);

@@ -33,44 +33,6 @@ HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) {
   return vs_arena_map[page / VS_ARENA_PAGES];
 }
 
-/* arena_take_descriptor, and one more is in use. */
-/*@ requires valid: \valid(a) && \separated(a, &vs_heap);
-    requires inv: DescriptorsInv(a);
-    requires left: a->nfree > 0 || a->nspans < 8192;
-    requires count: vs_heap.spans < 34359738368;
-    terminates \true;
-    assigns vs_heap.spans, a->nfree, a->nspans;
-    assigns \result \from a, a->free[0 .. 8191], a->nfree, a->nspans;
-    ensures inv: DescriptorsInv(a);
-    ensures own: \exists integer k; 0 <= k < 8192 && \result == &a->span[k] && DescriptorFree{Pre}(a, k) &&
-      !DescriptorFree(a, k);
-    ensures others: \forall integer k; 0 <= k < 8192 ==> \result != &a->span[k] ==>
-      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
-    ensures count: vs_heap.spans == \old(vs_heap.spans) + 1;
-*/
-HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) {
-  vs_heap.spans++;
-  return arena_take_descriptor(a);
-}
-
-/* arena_put_descriptor, and one less is in use. */
-/*@ requires valid: \valid(a) && \separated(a, &vs_heap);
-    requires inv: DescriptorsInv(a);
-    requires used: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
-    requires count: 1 <= vs_heap.spans;
-    terminates \true;
-    assigns vs_heap.spans, a->nfree;
-    assigns a->free[0 .. 8191] \from s;
-    ensures inv: DescriptorsInv(a);
-    ensures free: \forall integer k; 0 <= k < 8192 ==>
-      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k) || s == &a->span[k]);
-    ensures count: vs_heap.spans == \old(vs_heap.spans) - 1;
-*/
-HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) {
-  arena_put_descriptor(a, s);
-  vs_heap.spans--;
-}
-
 /* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them, and the descriptor. */
 /*@ requires valid: \valid(a) && \separated(a, &vs_empty_span);
     requires bound: first < 34359738368 && 1 <= npages;
@@ -111,9 +73,8 @@ static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uin
     requires there: vs_arena_map[first / 8192] != \null;
     requires heads: HeadsInv(&g_arenas[first / 8192]);
     requires fits: SpanFits(&g_arenas[first / 8192], first % 8192, npages);
-    requires count: vs_heap.spans < 34359738368;
     terminates \true;
-    assigns vs_heap.spans, g_arenas[first / 8192].nfree, g_arenas[first / 8192].nspans,
+    assigns g_arenas[first / 8192].nfree, g_arenas[first / 8192].nspans,
       g_arenas[first / 8192].span[0 .. 8191].base, g_arenas[first / 8192].span[0 .. 8191].npages;
     assigns g_arenas[first / 8192].head[0 .. 8191] \from first, vs_arena_map[0 .. 4194303];
     assigns \result \from first, vs_arena_map[0 .. 4194303];
@@ -122,18 +83,19 @@ static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uin
     ensures span: \result->base == 8192 * first && \result->npages == npages;
     ensures own: \exists integer k; 0 <= k < 8192 && \result == &g_arenas[first / 8192].span[k] &&
       DescriptorFree{Pre}(&g_arenas[first / 8192], k) && !DescriptorFree(&g_arenas[first / 8192], k);
+    ensures others: \forall integer k; 0 <= k < 8192 ==> \result != &g_arenas[first / 8192].span[k] ==>
+      (DescriptorFree(&g_arenas[first / 8192], k) <==> DescriptorFree{Pre}(&g_arenas[first / 8192], k));
     ensures set: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==>
       g_arenas[first / 8192].head[q] == \result;
     ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
       g_arenas[first / 8192].head[q] == \old(g_arenas[first / 8192].head[q]);
-    ensures count: vs_heap.spans == \old(vs_heap.spans) + 1;
 */
 HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
   struct heap_arena *a = mheap_arena(first);
   //@ assert at: 0 <= first / 8192 < 4194304 && ArenaAt(first / 8192);
   //@ assert order: ArenaInv(a, first / 8192) && DescriptorsInv(a);
   //@ ghost Found: ;
-  struct mspan *s = mheap_take_descriptor(a);
+  struct mspan *s = arena_take_descriptor(a);
   //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Found);
   /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==>
         (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Found}(a, first / 8192, k, q)); */
@@ -149,7 +111,7 @@ HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages)
   return s;
 }
 
-/* Notes that pages were taken, of which clean held no memory before. */
+/* Notes that pages were taken, of which clean held no memory before, or returned. */
 /*@ requires inv: HeapInv;
     requires bound: clean <= 34359738368;
     terminates \true;
@@ -169,25 +131,413 @@ HEAP_LOCKED static void mheap_note_taken(uint64_t clean) {
   //@ assert frame: PagesFrame{Pre,Here}(&vs_heap.pages);
 }
 
-/* Takes pages for a span, from page on if it is one, and else from new arenas; NULL if refused. */
-HEAP_LOCKED static struct mspan *mheap_take(uint64_t page, uint32_t npages, size_t align, uint64_t *dirty) {
-  if (page == VS_NO_PAGE) page = pageheap_grow(&vs_heap.pages, npages, align);
-  if (page == VS_NO_PAGE) return 0;
-  *dirty = pageheap_take(&vs_heap.pages, page, npages);
-  struct mspan *s = mheap_new_span(page, npages);
-  mheap_note_taken(npages - *dirty);
+/* An arena of which page q pays for no descriptor has one left: there are as many as pages. The second loop takes descriptor
+ * 0, 1, ... out of a copy of those that the other pages pay for: each is there, none is left for the last one. */
+/*@ ghost
+    /@ requires valid: \valid_read(a);
+       requires bound: n < 4194304 && q < 8192;
+       requires inv: DescriptorsInv(a);
+       requires paid: PaidInv(a, n);
+       requires free: g_pays[8192 * n + q] == \null;
+       assigns \nothing;
+       ensures left: a->nfree > 0 || a->nspans < 8192;
+    @/
+    static void mheap_has_room(struct heap_arena *a, uint64_t n, uint32_t q) {
+      if (a->nfree > 0 || a->nspans < 8192) return;
+      struct mspan *rest[8192];
+      uint32_t m = 0;
+      /@ assert used: \forall integer k; 0 <= k < 8192 ==> !DescriptorFree(a, k); @/
+      /@ loop invariant bound: m <= 8192;
+         loop invariant copy: \forall struct mspan *s, integer q; 0 <= q < m ==> g_pays[8192 * n + q] == s ==>
+           AmongThem(&rest[0], m, s);
+         loop invariant same: \forall integer q; 0 <= q < m ==> rest[q] == g_pays[8192 * n + q];
+         loop invariant given: \forall integer i; 0 <= i < m ==> rest[i] == \null || DescriptorOf(a, rest[i]);
+         loop assigns m, rest[0 .. 8191];
+         loop variant 8192 - m;
+      @/
+      while (m < 8192) {
+        /@ assert pays: g_pays[8192 * n + m] == \null || DescriptorOf(a, g_pays[8192 * n + m]); @/
+        rest[m] = g_pays[8192 * n + m];
+        /@ assert last: AmongThem(&rest[0], m + 1, rest[m]); @/
+        /@ assert old: \forall struct mspan *s; AmongThem{LoopCurrent}(&rest[0], m, s) ==> AmongThem(&rest[0], m + 1, s); @/
+        m++;
+      }
+      /@ assert each: \forall integer k; 0 <= k < 8192 ==> Paid(n, &a->span[k]); @/
+      /@ assert all: \forall struct mspan *s; Paid(n, s) ==> AmongThem(&rest[0], 8192, s); @/
+      /@ assert gap: rest[q] == \null; @/
+      Full: ;
+      m = 8191;
+      rest[q] = rest[m];
+      /@ assert rest: \forall struct mspan *s; s != \null ==> AmongThem{Full}(&rest[0], 8192, s) ==> AmongThem(&rest[0], m, s); @/
+      uint32_t k = 0;
+      /@ loop invariant bound: k + m == 8191;
+         loop invariant above: \forall integer j; k <= j < 8192 ==> AmongThem(&rest[0], m, &a->span[j]);
+         loop invariant given: \forall integer i; 0 <= i < m ==> rest[i] == \null || DescriptorOf(a, rest[i]);
+         loop assigns k, m, rest[0 .. 8191];
+         loop variant m;
+      @/
+      while (m > 0) {
+        uint32_t i = 0;
+        /@ loop invariant bound: i <= m;
+           loop invariant none: \forall integer j; 0 <= j < i ==> rest[j] != &a->span[k];
+           loop assigns i;
+           loop variant m - i;
+        @/
+        while (i < m && rest[i] != &a->span[k]) i++;
+        /@ assert found: AmongThem(&rest[0], m, &a->span[k]); @/
+        m--;
+        rest[i] = rest[m];
+        k++;
+      }
+      /@ assert none: AmongThem(&rest[0], 0, &a->span[8191]); @/
+    }
+*/
+
+/* Free pages for a span: from page on if it is one, and else of new arenas. VS_NO_PAGE if refused. */
+/*@ requires pages: 1 <= npages && page <= 34359738368;
+    requires free: page < 34359738368 ==> page + npages <= 34359738368 && RunFree(page, page + npages);
+    requires align: 0 < align && (align < 131072 || align % 131072 == 0);
+    requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.pages, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from page, npages, vs_pages, &vs_empty_span;
+    ensures inv: HeapInv;
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures bound: \result <= 34359738368;
+    ensures free: \result < 34359738368 ==> \result + npages <= 34359738368 && RunFree(\result, \result + npages);
+*/
+HEAP_LOCKED static uint64_t mheap_find(uint64_t page, uint32_t npages, size_t align) {
+  if (page != VS_NO_PAGE) return page;
+  growth_apart(&vs_heap.pages.space);
+  page = pageheap_grow(&vs_heap.pages, npages, align);
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Pre) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Pre) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Pre) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Pre); */
+  //@ assert reclaim: ReclaimInv(&vs_heap.reclaim);
+  //@ assert filled: vs_heap.filled_pages <= 2147483648;
+  //@ assert pays: PaysSame{Pre,Here};
+  //@ assert metadata: MetadataInv{Pre}(&vs_heap.pages.space) && ArenasInv{Pre} && ArenasInv;
+  //@ assert more: UsedKept{Pre,Here}(&vs_heap.pages.space);
+  return page;
+}
+
+/* Takes the npages free pages from page on, of which a span can be made then. How many of them may hold old data. */
+/*@ requires pages: page < 34359738368 && 1 <= npages <= 34359738368 - page;
+    requires free: RunFree(page, page + npages);
+    requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.pages.used, vs_heap.pages.dirty, vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
+      vs_pages.level0[0 .. 16383], vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns g_mine[page .. page + npages - 1];
+    ensures inv: HeapInv;
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures count: \result <= npages;
+    ensures mine: RunMine(page, page + npages) && RunUsed(&vs_heap.pages.space, page, page + npages);
+    ensures spanless: RunSpanless(page, page + npages);
+    ensures there: vs_arena_map[page / 8192] != \null;
+    ensures fits: SpanFits(&g_arenas[page / 8192], page % 8192, npages);
+*/
+HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t page, uint32_t npages) {
+  growth_apart(&vs_heap.pages.space);
+  //@ assert inside: InsideInv(&vs_heap.pages.space) && MetadataInv(&vs_heap.pages.space) && ArenasInv;
+  /*@ assert heap: \forall integer p; page <= p < page + npages ==> PageFree(p) ==>
+        HeapPage(&vs_heap.pages.space, p) && !PageUsed(&vs_heap.pages.space, p); */
+  //@ assert there: HeapPage(&vs_heap.pages.space, page) && vs_arena_map[page / 8192] != \null;
+  //@ assert spanless: RunSpanless(page, page + npages);
+  uint64_t dirty = pageheap_take(&vs_heap.pages, page, npages);
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Pre) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Pre) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Pre) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Pre); */
+  //@ assert reclaim: ReclaimInv(&vs_heap.reclaim);
+  //@ assert filled: vs_heap.filled_pages <= 2147483648;
+  //@ assert inv: HeapInv;
+  //@ assert pays: PaysSame{Pre,Here};
+  //@ assert arenas: ArenasSame{Pre,Here} && ArenasKept{Pre,Here} && ArenasInv;
+  //@ assert more: UsedKept{Pre,Here}(&vs_heap.pages.space);
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
+  //@ ghost uint64_t n = page / 8192;
+  //@ assert number: 0 <= n < 4194304 && page == 8192 * n + page % 8192;
+  //@ assert order: ArenasInv;
+  //@ assert at: ArenaAt(n);
+  //@ assert arena: SpansAt(n) && vs_arena_map[n] == &g_arenas[n] && DescriptorsInv(&g_arenas[n]);
+  //@ ghost mheap_has_room(vs_arena_map[n], n, page % 8192);
+  /*@ assert unused: \forall integer q; page % 8192 <= q < 8192 ==> q < page % 8192 + npages ==>
+        !PageUsed{Pre}(&vs_heap.pages.space, 8192 * n + q); */
+  /*@ assert none: \forall integer q; page % 8192 <= q < 8192 ==> q < page % 8192 + npages ==>
+        NoSpan{Pre}(n, q) && NoSpan(n, q); */
+  //@ assert fits: SpanFits(&g_arenas[n], page % 8192, npages);
+  return dirty;
+}
+
+/* A span of npages pages from page first on, which were just taken: mheap_new_span, and the first page pays for it. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: HeapInv;
+    requires there: vs_arena_map[first / 8192] != \null;
+    requires fits: SpanFits(&g_arenas[first / 8192], first % 8192, npages);
+    requires mine: RunMine(first, first + npages);
+    requires spanless: RunSpanless(first, first + npages);
+    terminates \true;
+    assigns g_arenas[first / 8192].nfree, g_arenas[first / 8192].nspans,
+      g_arenas[first / 8192].span[0 .. 8191].base, g_arenas[first / 8192].span[0 .. 8191].npages;
+    assigns g_pays[first], g_arenas[first / 8192].head[0 .. 8191] \from first, vs_arena_map[0 .. 4194303];
+    assigns \result \from first, vs_arena_map[0 .. 4194303];
+    ensures inv: HeapInv;
+    ensures own: SpanOwn(\result, first, npages);
+*/
+HEAP_LOCKED static struct mspan *mheap_add_span(uint64_t first, uint32_t npages) {
+  //@ ghost uint64_t n = first / 8192;
+  //@ assert number: 0 <= n < 4194304 && PageIs(first, n, first % 8192);
+  //@ assert order: ArenasInv && SpansAt(n);
+  //@ assert at: ArenaAt(n);
+  //@ assert arena: vs_arena_map[n] == &g_arenas[n];
+  growth_apart(&vs_heap.pages.space);
+  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  //@ assert had: \forall integer p; first < p < first + npages ==> g_pays[p] == \null && NoSpan(p / 8192, p % 8192);
+  struct mspan *s = mheap_new_span(first, npages);
+  /*@ assert numbers: vs_heap.pages.space.reserved.n == \at(vs_heap.pages.space.reserved.n, Pre) &&
+        vs_heap.pages.space.heap.n == \at(vs_heap.pages.space.heap.n, Pre) &&
+        vs_heap.pages.used == \at(vs_heap.pages.used, Pre) && vs_heap.pages.dirty == \at(vs_heap.pages.dirty, Pre); */
+  //@ ghost g_pays[first] = s;
+  /*@ assert heads: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==>
+        g_arenas[m].head[q] == \at(g_arenas[m].head[q], Pre) && g_arenas[m].free[q] == \at(g_arenas[m].free[q], Pre); */
+  /*@ assert bases: \forall integer m, k; 0 <= m < 4194304 ==> m != n ==> 0 <= k < 8192 ==>
+        g_arenas[m].span[k].base == \at(g_arenas[m].span[k].base, Pre); */
+  /*@ assert lengths: \forall integer m, k; 0 <= m < 4194304 ==> m != n ==> 0 <= k < 8192 ==>
+        g_arenas[m].span[k].npages == \at(g_arenas[m].span[k].npages, Pre); */
+  /*@ assert counts: \forall integer m; 0 <= m < 4194304 ==> m != n ==>
+        g_arenas[m].nfree == \at(g_arenas[m].nfree, Pre) && g_arenas[m].nspans == \at(g_arenas[m].nspans, Pre); */
+  //@ assert same: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaSame{Pre,Here}(&g_arenas[m]);
+  //@ assert mapped: \forall integer m; 0 <= m < 4194304 ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre);
+  /*@ assert each: \forall integer m; 0 <= m < 4194304 ==> m != n ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre) ==>
+        ArenaSame{Pre,Here}(&g_arenas[m]) ==> ArenaAt{Pre}(m) ==> ArenaKept{Pre,Here}(m); */
+  //@ assert kept: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaKept{Pre,Here}(m);
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> p != first ==> g_pays[p] == \at(g_pays[p], Pre);
+  //@ assert paysat: \forall integer m; 0 <= m < 4194304 ==> m != n ==> PaysAt{Pre,Here}(m);
+  //@ assert others: OtherArenas{Pre,Here}(n);
+  /*@ assert reserved: \forall integer i; 0 <= i < 32768 ==>
+        vs_heap.pages.space.reserved.range[i].base == \at(vs_heap.pages.space.reserved.range[i].base, Pre) &&
+        vs_heap.pages.space.reserved.range[i].limit == \at(vs_heap.pages.space.reserved.range[i].limit, Pre); */
+  /*@ assert heap: \forall integer i; 0 <= i < 32768 ==>
+        vs_heap.pages.space.heap.range[i].base == \at(vs_heap.pages.space.heap.range[i].base, Pre) &&
+        vs_heap.pages.space.heap.range[i].limit == \at(vs_heap.pages.space.heap.range[i].limit, Pre); */
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert states: StatesSame{Pre,Here} && BlocksSame{Pre,Here};
+  //@ assert chunks: ChunksSame{Pre,Here};
+  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here} && UpperSame{Pre,Here} && NumbersSame{Pre,Here};
+  //@ assert tree: TreeSame{Pre,Here};
+  //@ assert frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+  //@ assert here: ArenaAt(n);
+  //@ assert arenas: ArenasInv;
+  /*@ assert keeps: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> ArenaKept{Pre,Here}(m) ==>
+        NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
+  /*@ assert elsewhere: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
+  /*@ assert beside: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
+        NoSpan{Pre}(n, q) ==> NoSpan(n, q); */
+  /*@ assert used: \forall integer p; 0 <= p < 34359738368 ==>
+        (PageUsed(&vs_heap.pages.space, p) <==> PageUsed{Pre}(&vs_heap.pages.space, p)); */
+  /*@ assert outside: \forall integer p; 0 <= p < 34359738368 ==> !PageUsed(&vs_heap.pages.space, p) ==> p / 8192 == n ==>
+        !(first % 8192 <= p % 8192 < first % 8192 + npages); */
+  //@ assert spanless: SpanlessInv(&vs_heap.pages.space);
+  /*@ assert alsopaid: \forall struct mspan *t; t != s ==> t != \null ==> (Paid{Pre}(n, t) <==> Paid(n, t)); */
+  //@ assert nowpaid: Paid(n, s) && !Paid{Pre}(n, s);
+  //@ assert paid: PaidInv(&g_arenas[n], n);
+  //@ assert once: PaidOnce(n);
+  //@ assert spans: SpansAll;
+  //@ assert pageheap: PageheapInv(&vs_heap.pages);
+  //@ assert mine: MineInv(&vs_heap.pages.space);
+  /*@ assert reclaim: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Pre) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Pre) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Pre) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Pre); */
+  //@ assert limits: ReclaimInv(&vs_heap.reclaim) && vs_heap.filled_pages <= 2147483648;
+  //@ assert inv: HeapInv;
+  //@ assert there: s != \null && vs_arena_map[n] != \null;
+  //@ assert rest: \forall integer p; first < p < first + npages ==> g_pays[p] == \null;
+  /*@ assert beyond: \forall integer p; first < p < first + npages ==> p / 8192 != n ==>
+        0 <= p / 8192 < 4194304 && 0 <= p % 8192 < 8192 && NoSpan(p / 8192, p % 8192); */
+  //@ assert whose: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> vs_arena_map[n]->head[q] == s;
+  //@ assert own: SpanOwn(s, first, npages);
   return s;
 }
 
-/* Returns the pages of a span that nobody knows any more. */
+/* A span that was just made, and how many of its pages may hold old data; or NULL. */
+struct fresh_span {
+  struct mspan *span;
+  uint64_t dirty;
+};
+
+/* Takes pages for a span, from page on if it is one, and else of new arenas; NULL if refused. */
+/*@ requires pages: 1 <= npages && page <= 34359738368;
+    requires free: page < 34359738368 ==> page + npages <= 34359738368 && RunFree(page, page + npages);
+    requires align: 0 < align && (align < 131072 || align % 131072 == 0);
+    requires inv: HeapInv;
+    terminates \true;
+    assigns vs_heap.pages, vs_heap.reclaim, g_os[0 .. 34359738367],
+      { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from page, npages, vs_pages, &vs_empty_span;
+    assigns g_mine[0 .. 34359738367];
+    assigns g_pays[0 .. 34359738367] \from page, npages, vs_arena_map[0 .. 4194303];
+    assigns \result \from page, npages, align, vs_heap, vs_arena_map[0 .. 4194303];
+    ensures inv: HeapInv;
+    ensures dirty: \result.dirty <= npages;
+    ensures own: \result.span != \null ==> SpanOwn(\result.span, \result.span->base / 8192, npages);
+*/
+HEAP_LOCKED static struct fresh_span mheap_take(uint64_t page, uint32_t npages, size_t align) {
+  struct fresh_span got = {0, 0};
+  uint64_t first = mheap_find(page, npages, align);
+  if (first == VS_NO_PAGE) return got;
+  got.dirty = mheap_take_pages(first, npages);
+  got.span = mheap_add_span(first, npages);
+  mheap_note_taken(npages - got.dirty);
+  //@ assert own: SpanOwn(got.span, first, npages);
+  return got;
+}
+
+/* Takes span s out of arena a, in which it starts, and its descriptor back. */
+/*@ requires valid: \valid(a) && \separated(a, &vs_empty_span);
+    requires bound: first < 34359738368 && 1 <= s->npages && s->base == 8192 * first;
+    requires own: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
+    requires order: ArenaOrder(a, first / 8192);
+    requires heads: HeadsInv(a);
+    requires mapped: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + s->npages ==> a->head[q] == s;
+    terminates \true;
+    assigns a->nfree;
+    assigns a->free[0 .. 8191] \from s;
+    assigns a->head[0 .. 8191] \from &vs_empty_span;
+    ensures order: ArenaOrder(a, first / 8192);
+    ensures heads: HeadsInv(a);
+    ensures free: \forall integer k; 0 <= k < 8192 ==>
+      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k) || s == &a->span[k]);
+    ensures none: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + s->npages ==> a->head[q] == &vs_empty_span;
+    ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + s->npages) ==>
+      a->head[q] == \old(a->head[q]);
+*/
+HEAP_LOCKED static void mheap_leave_span(struct heap_arena *a, struct mspan *s) /*@ ghost (uint64_t first) */ {
+  //@ assert base: s->base / 67108864 == first / 8192 && s->base % 8192 == 0;
+  //@ assert start: first == first / 8192 * 8192 + first % 8192;
+  /*@ assert has: \forall integer q; 0 <= q < 8192 ==>
+        (SpanHas(s, q) <==> first % 8192 <= q < first % 8192 + s->npages); */
+  arena_leave(a, s);
+  //@ ghost Left: ;
+  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
+  //@ assert stack: StackSame{Pre,Here}(a);
+  //@ assert descriptors: DescriptorsInv(a);
+  //@ assert had: HeadsInv(a);
+  arena_put_descriptor(a, s);
+  //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Left);
+  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==>
+        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Left}(a, first / 8192, k, q)); */
+  //@ assert mapped: \forall integer k; 0 <= k < 8192 ==> SpanMapped{Left}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k);
+  //@ assert pages: \forall integer q; 0 <= q < 8192 ==> PageInv{Left}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
+  //@ assert inv: ArenaInv(a, first / 8192);
+}
+
+/* Ends span s, of npages pages from page first on, which stay this thread's. */
+/*@ requires inv: HeapInv;
+    requires bound: first < 34359738368;
+    requires own: SpanOwn(s, first, s->npages);
+    terminates \true;
+    assigns g_arenas[first / 8192].nfree;
+    assigns g_pays[first], g_arenas[first / 8192].free[0 .. 8191] \from s;
+    assigns g_arenas[first / 8192].head[0 .. 8191] \from &vs_empty_span;
+    ensures inv: HeapInv;
+    ensures none: RunSpanless(first, first + \old(s->npages));
+*/
+HEAP_LOCKED static void mheap_end_span(struct mspan *s, uint64_t first) {
+  //@ ghost uint64_t n = first / 8192;
+  //@ assert number: 0 <= n < 4194304 && PageIs(first, n, first % 8192);
+  //@ assert order: ArenasInv && SpansAt(n);
+  //@ assert at: ArenaAt(n);
+  //@ assert arena: vs_arena_map[n] == &g_arenas[n];
+  //@ assert descriptor: Paid(n, s) && DescriptorOf(vs_arena_map[n], s);
+  //@ assert once: \forall integer q; 0 <= q < 8192 ==> q != first % 8192 ==> g_pays[8192 * n + q] != s;
+  growth_apart(&vs_heap.pages.space);
+  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  mheap_leave_span(mheap_arena(first), s) /*@ ghost (first) */;
+  //@ assert length: s->npages == \at(s->npages, Pre);
+  //@ ghost g_pays[first] = 0;
+  /*@ assert heads: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==>
+        g_arenas[m].head[q] == \at(g_arenas[m].head[q], Pre) && g_arenas[m].free[q] == \at(g_arenas[m].free[q], Pre); */
+  /*@ assert counts: \forall integer m; 0 <= m < 4194304 ==> m != n ==>
+        g_arenas[m].nfree == \at(g_arenas[m].nfree, Pre) && g_arenas[m].nspans == \at(g_arenas[m].nspans, Pre); */
+  //@ assert same: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaSame{Pre,Here}(&g_arenas[m]);
+  //@ assert mapped: \forall integer m; 0 <= m < 4194304 ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre);
+  /*@ assert each: \forall integer m; 0 <= m < 4194304 ==> m != n ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre) ==>
+        ArenaSame{Pre,Here}(&g_arenas[m]) ==> ArenaAt{Pre}(m) ==> ArenaKept{Pre,Here}(m); */
+  //@ assert kept: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaKept{Pre,Here}(m);
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> p != first ==> g_pays[p] == \at(g_pays[p], Pre);
+  //@ assert paysat: \forall integer m; 0 <= m < 4194304 ==> m != n ==> PaysAt{Pre,Here}(m);
+  //@ assert others: OtherArenas{Pre,Here}(n);
+  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
+  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
+        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
+        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
+  //@ assert states: StatesSame{Pre,Here} && BlocksSame{Pre,Here};
+  //@ assert tree: TreeSame{Pre,Here};
+  //@ assert frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+  //@ assert here: ArenaAt(n);
+  //@ assert arenas: ArenasInv;
+  /*@ assert keeps: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> ArenaKept{Pre,Here}(m) ==>
+        NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
+  /*@ assert elsewhere: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
+  //@ assert beside: \forall integer q; 0 <= q < 8192 ==> NoSpan{Pre}(n, q) ==> NoSpan(n, q);
+  /*@ assert used: \forall integer p; 0 <= p < 34359738368 ==>
+        (PageUsed(&vs_heap.pages.space, p) <==> PageUsed{Pre}(&vs_heap.pages.space, p)); */
+  //@ assert spanless: SpanlessInv(&vs_heap.pages.space);
+  /*@ assert alsopaid: \forall struct mspan *t; t != s ==> t != \null ==> (Paid{Pre}(n, t) <==> Paid(n, t)); */
+  //@ assert not: \forall integer q; 0 <= q < 8192 ==> g_pays[8192 * n + q] != s;
+  //@ assert unpaid: !Paid(n, s);
+  //@ assert paid: PaidInv(&g_arenas[n], n);
+  //@ assert once: PaidOnce(n);
+  //@ assert spans: SpansAll;
+  //@ assert pageheap: PageheapInv(&vs_heap.pages);
+  //@ assert mine: MineInv(&vs_heap.pages.space);
+  //@ assert inv: HeapInv;
+}
+
+/* Returns the pages of a span that nobody else knows any more. */
+/*@ requires inv: HeapInv;
+    requires valid: \valid_read(s);
+    requires own: SpanOwn(s, s->base / 8192, s->npages);
+    terminates \true;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns g_mine[s->base / 8192 .. s->base / 8192 + s->npages - 1];
+    ensures inv: HeapInv;
+    ensures gone: NoneMine(\old(s->base) / 8192, \old(s->base) / 8192 + \old(s->npages));
+*/
 static void mheap_release_span(struct mspan *s) {
   uint64_t npages = s->npages, first = s->base / VS_PAGE_SIZE;
+  //@ assert before: SpanOwn(s, first, npages) && MetadataInv(&vs_heap.pages.space) && MineInv(&vs_heap.pages.space);
+  //@ ghost Before: ;
   mheap_lock();
-  struct heap_arena *a = mheap_arena(first);
-  arena_leave(a, s);
+  growth_apart(&vs_heap.pages.space);
+  //@ assert where: Mine{Before}(first) && SpanSame{Before,Here}(s) && vs_arena_map[first / 8192] == \at(vs_arena_map[first / 8192], Before);
+  //@ assert whose: \forall integer p; first <= p < first + npages ==> Mine{Before}(p);
+  //@ assert here: s->base == 8192 * first && s->npages == npages && g_pays[first] == s;
+  /*@ assert pages: \forall integer p; first < p < first + npages ==> Mine{Before}(p) && g_pays[p] == \null &&
+        (p / 8192 != first / 8192 ==> NoSpan(p / 8192, p % 8192)); */
+  /*@ assert heads: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==>
+        HeadKept{Before,Here}(first / 8192, q) && vs_arena_map[first / 8192]->head[q] == s; */
+  //@ assert own: SpanOwn(s, first, npages);
+  mheap_end_span(s, first);
+  //@ assert mine: RunMine(first, first + npages) && RunSpanless(first, first + npages);
+  //@ assert metadata: MetadataInv(&vs_heap.pages.space) && ArenasInv;
+  //@ ghost Ended: ;
   pageheap_put(&vs_heap.pages, first, npages);
-  mheap_put_descriptor(a, s);
-  reclaim_note(&vs_heap.reclaim, vs_heap.pages.used, vs_heap.pages.dirty);
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Ended) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Ended) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Ended) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Ended); */
+  //@ assert arenas: ArenasInv && ArenasKept{Ended,Here};
+  //@ assert pays: PaysSame{Ended,Here};
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
+  //@ assert inv: HeapInv;
+  mheap_note_taken(0);
   mheap_unlock();
 }
 
@@ -211,7 +561,7 @@ HEAP_LOCKED static void mheap_reserve_descriptors(struct mheap_cache *c, uint32_
   uint32_t want = bits_count(c->pages.free) / npages;
   if (want > VS_CACHE_DESCRIPTORS) want = VS_CACHE_DESCRIPTORS;
   while (c->nspare < want) {
-    c->spare[c->nspare] = mheap_take_descriptor(c->arena);
+    c->spare[c->nspare] = arena_take_descriptor(c->arena);
     vs_store_relaxed_u64(&c->nspare, c->nspare + 1);
   }
 }
@@ -245,7 +595,7 @@ HEAP_LOCKED static void mheap_set_pages(struct mheap_cache *c, uint64_t first, u
 HEAP_LOCKED static void mheap_flush_cache(struct mheap_cache *c) {
   pageheap_put_group(&vs_heap.pages, c->pages.first, c->pages.free, c->pages.clean);
   mheap_set_pages(c, 0, 0, 0);
-  while (c->nspare != 0) mheap_put_descriptor(c->arena, mheap_pop_descriptor(c));
+  while (c->nspare != 0) arena_put_descriptor(c->arena, mheap_pop_descriptor(c));
 }
 
 /* The free pages that a cache may take of the group of a page, from that page on: bit k is page k of the group. */
@@ -316,9 +666,10 @@ HEAP_LOCKED static struct mspan *mheap_take_refill(struct mheap_cache *c, uint32
     if (s) return s;
     mheap_flush_cache(c);
   }
-  struct mspan *s = mheap_take(fit_arena(npages), npages, 1, dirty);
-  if (s) mheap_fill_cache(c, s->base / VS_PAGE_SIZE + npages - 1, npages);
-  return s;
+  struct fresh_span got = mheap_take(fit_arena(npages), npages, 1);
+  if (got.span) mheap_fill_cache(c, got.span->base / VS_PAGE_SIZE + npages - 1, npages);
+  *dirty = got.dirty;
+  return got.span;
 }
 
 void mheap_flush(struct mheap_cache *c) {
@@ -356,10 +707,11 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {
   uint64_t pages = page_count(size);
   uint32_t npages = pages == 0 ? 1 : (uint32_t)pages;
   uint64_t align_pages = align > VS_PAGE_SIZE ? align / VS_PAGE_SIZE : 1;
-  uint64_t dirty = 0;
   mheap_lock();
-  struct mspan *s = mheap_take(fit_aligned(npages, align_pages), npages, align, &dirty);
+  struct fresh_span got = mheap_take(fit_aligned(npages, align_pages), npages, align);
   mheap_unlock();
+  struct mspan *s = got.span;
+  uint64_t dirty = got.dirty;
   if (!s) return 0;
   s->spanclass = 0;
   s->elem_size = 0;
@@ -429,6 +781,10 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   //@ assert filled: vs_heap.filled_pages <= 2147483648;
   //@ assert pages: PageheapInv(&vs_heap.pages);
   //@ assert mine: MineInv(&vs_heap.pages.space);
+  //@ assert pays: PaysSame{Found,Here};
+  //@ assert metadata: MetadataInv{Found}(&vs_heap.pages.space) && ArenasInv{Found} && ArenasInv;
+  //@ assert more: UsedKept{Found,Here}(&vs_heap.pages.space);
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
   //@ assert grown: \forall integer p; page <= p < page + run ==> PageGrown{Found,Here}(&vs_heap.pages.space, p);
   //@ assert heap: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p);
   /*@ assert each: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p) ==>
@@ -482,6 +838,9 @@ static bool mheap_move(uint64_t from, uint64_t into, uint64_t npages) {
         OsPrepared <= g_os[x / 8192] <= OsReady; */
   /*@ assert rest: \forall integer x; 0 <= x < 281474976710656 ==> \at(g_os[x / 8192], Pre) == OsReserved ==>
         g_os[x / 8192] == OsReserved; */
+  //@ assert pages: PageheapInv(&vs_heap.pages);
+  //@ assert mine: MineInv(&vs_heap.pages.space);
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
   return moved;
 }
 
@@ -497,6 +856,10 @@ bool mheap_move_large(struct mspan *from, struct mspan *to, uint64_t npages) {
         vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Locked) &&
         vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Locked) &&
         vs_heap.filled_pages == \at(vs_heap.filled_pages, Locked); */
+  //@ assert pays: PaysSame{Locked,Here};
+  //@ assert metadata: MetadataInv{Locked}(&vs_heap.pages.space) && ArenasInv{Locked} && ArenasInv;
+  //@ assert more: UsedKept{Locked,Here}(&vs_heap.pages.space);
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
   mheap_unlock();
   return true;
 }

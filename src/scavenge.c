@@ -116,7 +116,7 @@ HEAP_LOCKED static size_t scavenge_limit(size_t bytes) {
     assigns HEAP_STATE \from HEAP_STATE;
     assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures leaving: vs_heap.leaving_pages == \result.npages;
     ensures bound: \result.npages <= VS_RANGE_PAGES + VS_HUGE_PAGES;
     ensures mine: 0 < \result.npages ==> \result.first + \result.npages <= 34359738368 &&
@@ -124,6 +124,7 @@ HEAP_LOCKED static size_t scavenge_limit(size_t bytes) {
       MineSame{Pre,Here}(0, \result.first) && MineSame{Pre,Here}(\result.first + \result.npages, 34359738368);
     ensures none: \result.npages == 0 ==> MineSame{Pre,Here}(0, 34359738368);
     ensures were: 0 < \result.npages ==> NoneMine{Pre}(\result.first, \result.first + \result.npages);
+    ensures spanless: 0 < \result.npages ==> RunSpanless(\result.first, \result.first + \result.npages);
 */
 SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, uint64_t now) {
   mheap_lock();
@@ -131,15 +132,21 @@ SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, ui
   scavenge_turn(now);
   //@ ghost Turned: ;
   //@ assert counts: vs_heap.pages.dirty <= 34359738368;
-  //@ assert turned: Rely{Pre,Here};
+  //@ assert turned: OwnKept{Pre,Here};
   struct page_run run = pageheap_take_idle(&vs_heap.pages, reclaim_due(&vs_heap.reclaim, why, vs_heap.pages.dirty));
   /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Turned) &&
         vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Turned) &&
         vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Turned); */
+  //@ assert metadata: MetadataInv{Turned}(&vs_heap.pages.space) && ArenasInv{Turned} && ArenasInv;
+  //@ assert pays: PaysSame{Turned,Here};
+  //@ assert more: UsedKept{Turned,Here}(&vs_heap.pages.space);
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
+  /*@ assert spanless: 0 < run.npages ==> RunSpanless{Turned}(run.first, run.first + run.npages) &&
+        RunSpanless(run.first, run.first + run.npages); */
   //@ assert inv: HeapInv;
-  //@ assert took: Rely{Turned,Here};
+  //@ assert took: Rely{Turned,Here} && OwnKept{Turned,Here};
   scavenge_leave(run.npages);
-  //@ assert rely: Rely{Pre,Here};
+  //@ assert rely: OwnKept{Pre,Here};
   mheap_unlock();
   return run;
 }
@@ -148,6 +155,7 @@ SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, ui
 /*@ requires inv: HeapInv;
     requires bound: 0 < npages ==> first + npages <= 34359738368;
     requires mine: 0 < npages ==> RunMine(first, first + npages) && PagesTaken(first, first + npages);
+    requires spanless: 0 < npages ==> RunSpanless(first, first + npages);
     requires zero: 0 < npages ==> done ==> OsAre(8192 * first, 8192 * npages, OsPrepared);
     terminates \true;
     assigns HEAP_STATE \from HEAP_STATE;
@@ -159,7 +167,8 @@ SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, ui
     ensures gone: 0 < npages ==> NoneMine(first, first + npages) &&
       MineSame{Pre,Here}(0, first) && MineSame{Pre,Here}(first + npages, 34359738368);
     ensures none: npages == 0 ==> MineSame{Pre,Here}(0, 34359738368);
-    ensures rely: \forall integer p; 0 <= p < 34359738368 ==> Mine(p) ==> (PageDirty{Pre}(p) <==> PageDirty(p));
+    ensures rely: \forall integer p; 0 <= p < 34359738368 ==> Mine(p) ==>
+      (PageDirty{Pre}(p) <==> PageDirty(p)) && SpanKept{Pre,Here}(p);
 */
 SCAVENGE_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool done, uint64_t gone) {
   mheap_lock();
@@ -168,12 +177,29 @@ SCAVENGE_LOCKED static void scavenge_put(uint64_t first, uint32_t npages, bool d
   //@ assert kept: 0 < npages ==> \forall integer p; first <= p < first + npages ==> Mine(p) && PageDirty(p);
   //@ assert used: 0 < npages ==> RunUsed(&vs_heap.pages.space, first, first + npages);
   //@ assert taken: 0 < npages ==> PagesTaken(first, first + npages);
+  //@ assert metadata: MetadataInv(&vs_heap.pages.space) && ArenasInv && MetadataInv{Pre}(&vs_heap.pages.space);
+  //@ assert spanless: 0 < npages ==> RunSpanless(first, first + npages);
+  //@ assert own: \forall integer p; 0 <= p < 34359738368 ==> Mine{Pre}(p) ==> SpanKept{Pre,Here}(p);
+  //@ ghost Locked: ;
   if (npages != 0) pageheap_put_idle(&vs_heap.pages, first, npages, done);
+  /*@ assert reclaim: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Locked) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Locked) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Locked); */
+  //@ assert arenas: ArenasInv && ArenasKept{Locked,Here};
+  //@ assert pays: PaysSame{Locked,Here};
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
+  //@ assert inv: HeapInv;
   //@ assert free: 0 < npages ==> RunFree(first, first + npages);
   //@ assert clean: 0 < npages ==> \forall integer p; first <= p < first + npages ==> (PageDirty(p) <==> !done);
   //@ ghost Put: ;
   scavenge_account(npages, done, gone);
   //@ assert frame: FreeSame{Put,Here}(0, 34359738368) && DirtySame{Put,Here}(0, 34359738368);
+  //@ assert put: \forall integer p; 0 <= p < 34359738368 ==> SpanKept{Locked,Put}(p);
+  //@ assert accounted: \forall integer p; 0 <= p < 34359738368 ==> SpanKept{Put,Here}(p);
+  //@ assert still: \forall integer p; 0 <= p < 34359738368 ==> SpanKept{Locked,Here}(p);
+  /*@ assert then: \forall integer p; 0 <= p < 34359738368 ==> SpanKept{Pre,Locked}(p) ==> SpanKept{Locked,Here}(p) ==>
+        SpanKept{Pre,Here}(p); */
+  //@ assert kept: \forall integer p; 0 <= p < 34359738368 ==> Mine{Pre}(p) ==> SpanKept{Pre,Here}(p);
   mheap_unlock();
 }
 
@@ -198,7 +224,7 @@ static bool scavenge_release(uint64_t first, uint32_t npages) {
     assigns HEAP_STATE \from HEAP_STATE;
     assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
     ensures bound: \result == NOTHING || \result <= VS_RANGE_PAGES + VS_HUGE_PAGES;
 */
@@ -207,10 +233,11 @@ SCAVENGE_LOCKED static uint64_t scavenge_range(enum reclaim_reason why, uint64_t
   bool done = scavenge_release(run.first, run.npages);
   uint64_t gone = done ? run.npages : run.npages != 0 || run.first == VS_NO_PAGE ? NOTHING : 0;
   //@ ghost Released: ;
-  //@ assert released: Rely{Pre,Here};
+  //@ assert released: OwnKept{Pre,Here};
   scavenge_put(run.first, run.npages, done, gone);
   /*@ assert put: \forall integer p; 0 <= p < 34359738368 ==> Mine{Pre}(p) ==>
         Mine(p) && (PageDirty{Released}(p) <==> PageDirty(p)); */
+  //@ assert spans: \forall integer p; 0 <= p < 34359738368 ==> Mine{Pre}(p) ==> SpanKept{Released,Here}(p);
   return gone;
 }
 
@@ -220,13 +247,13 @@ SCAVENGE_LOCKED static uint64_t scavenge_range(enum reclaim_reason why, uint64_t
     assigns HEAP_STATE \from HEAP_STATE;
     assigns g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 SCAVENGE_LOCKED static void scavenge_at_once(uint64_t now) {
   uint64_t left = reclaim_owed(&vs_heap.reclaim), looks = left + ALL_LOOKS;
   /*@ loop invariant inv: HeapInv;
-      loop invariant rely: Rely{Pre,Here};
+      loop invariant rely: OwnKept{Pre,Here};
       loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
       loop assigns HEAP_STATE \from HEAP_STATE;
       loop assigns left, looks, g_mine[0 .. 34359738367];
@@ -257,7 +284,7 @@ SCAVENGE_LOCKED static void scavenge_rest(uint64_t from, uint64_t now, uint64_t 
     assigns HEAP_STATE \from HEAP_STATE;
     assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
@@ -267,7 +294,7 @@ SCAVENGE_LOCKED static void scavenge_paced(uint64_t now) {
   uint64_t quantum = pacing_quantum(pacing_over(now, vs_scavenge_last)), looks = quantum;
   vs_scavenge_last = now;
   /*@ loop invariant inv: HeapInv;
-      loop invariant rely: Rely{Pre,Here};
+      loop invariant rely: OwnKept{Pre,Here};
       loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
       loop assigns HEAP_STATE \from HEAP_STATE;
       loop assigns gone, worked, looks, g_mine[0 .. 34359738367];
@@ -305,7 +332,7 @@ uint64_t scavenge_trim(void) {
   uint64_t left = vs_heap.pages.dirty, total = 0, looks = left + ALL_LOOKS;
   mheap_unlock();
   /*@ loop invariant inv: HeapInv;
-      loop invariant rely: Rely{Pre,Here};
+      loop invariant rely: OwnKept{Pre,Here};
       loop invariant mine: MineSame{Pre,Here}(0, 34359738368);
       loop invariant going: left != 0 ==> left + total <= 34359738368;
       loop invariant total: total <= 34359738368 + VS_RANGE_PAGES + VS_HUGE_PAGES;
@@ -327,7 +354,7 @@ uint64_t scavenge_trim(void) {
 size_t scavenge_set_limit(size_t bytes) {
   mheap_lock();
   size_t before = scavenge_limit(bytes);
-  //@ assert rely: Rely{Pre,Here};
+  //@ assert rely: OwnKept{Pre,Here};
   mheap_unlock();
   scavenge_assist();
   return before;

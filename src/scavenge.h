@@ -80,7 +80,7 @@ static inline uint64_t scavenge_sum(uint64_t a, uint64_t b) { return b < UINT64_
     assigns HEAP_STATE \from HEAP_STATE;
     assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 void scavenge_assist(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
@@ -91,7 +91,7 @@ void scavenge_assist(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
     assigns HEAP_STATE \from HEAP_STATE;
     assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 uint64_t scavenge_wait(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
@@ -102,7 +102,7 @@ uint64_t scavenge_wait(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
     assigns HEAP_STATE \from HEAP_STATE;
     assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 uint64_t scavenge_trim(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
@@ -113,7 +113,7 @@ uint64_t scavenge_trim(void) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);
     assigns HEAP_STATE \from HEAP_STATE;
     assigns vs_scavenge_next, vs_scavenge_last, g_mine[0 .. 34359738367];
     ensures inv: HeapInv;
-    ensures rely: Rely{Pre,Here};
+    ensures rely: OwnKept{Pre,Here};
     ensures mine: MineSame{Pre,Here}(0, 34359738368);
 */
 size_t scavenge_set_limit(size_t bytes) VS_EXCLUDES(vs_scavenge_lock, vs_heap.lock);

@@ -118,7 +118,8 @@ static void caches_are_checked(void **state) {
   MUST_BE_SEEN(c[0].arena->head[c[0].pages.first % VS_ARENA_PAGES + bits_ctz(one)], s);
   MUST_BE_SEEN(c[0].filled, 0);
   MUST_BE_SEEN(vs_heap.filled_pages, vs_heap.filled_pages + 1);
-  MUST_BE_SEEN(vs_heap.spans, vs_heap.spans + 1);
+  MUST_BE_SEEN(c[0].arena->nspans, c[0].arena->nspans + 1);
+  MUST_BE_SEEN(c[0].arena->nfree, c[0].arena->nfree + 1);
   mheap_free(s);
   mheap_free(t);
   mheap_flush(&c[0]);
