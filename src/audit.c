@@ -23,7 +23,6 @@ struct audit {
   uint64_t dirty;
   uint64_t loose; /* pages seen in use, but not by a span */
   uint64_t spans; /* spans seen */
-  uint64_t descriptors; /* handed out */
   uint64_t pages[VS_MAX_HEAPS]; /* of the spans of each heap */
 };
 
@@ -168,7 +167,6 @@ VS_REQUIRES(vs_heap.lock) static bool audit_page(struct audit *audit, uint32_t a
 VS_REQUIRES(vs_heap.lock) static uint64_t audit_arena(struct audit *audit, uint32_t number, uint64_t covered) {
   struct heap_arena *a = vs_arena_map[number];
   uint64_t end = covered; /* first page behind the last span seen */
-  audit->descriptors += a->nspans - a->nfree;
   for (uint32_t page = 0; page < VS_ARENA_PAGES; page++) {
     const struct mspan *head = a->head[page];
     uintptr_t addr = (uintptr_t)number * VS_ARENA_SIZE + (uintptr_t)page * VS_PAGE_SIZE;
@@ -238,15 +236,31 @@ VS_REQUIRES(vs_heap.lock) static void audit_cache(struct audit *audit, const str
   }
 }
 
+/* Adds up the arenas with metadata, each of which lies in a block of the page allocator, and the descriptors handed out. */
+VS_REQUIRES(vs_heap.lock) static void audit_arenas(uint64_t *arenas, uint64_t *descriptors) {
+  *arenas = *descriptors = 0;
+  for (uint32_t i = 0; i < vs_pages.nblocks; i++) {
+    uint64_t first = (uint64_t)vs_pages.number[i] * VS_LEVEL2_PAGES / VS_ARENA_PAGES;
+    for (uint64_t n = first; n < first + VS_LEVEL2_PAGES / VS_ARENA_PAGES; n++) {
+      const struct heap_arena *a = vs_arena_map[n];
+      if (!a) continue;
+      *arenas += 1;
+      *descriptors += a->nspans - a->nfree;
+    }
+  }
+}
+
 /* The caches, and the counts of what they hold and the rest of the heap has not. */
 VS_REQUIRES(vs_heap.lock) static void audit_counts(struct audit *audit) {
   struct audit_cached cached = audit_cached();
+  uint64_t arenas, descriptors;
+  audit_arenas(&arenas, &descriptors);
   for (const struct mheap_cache *c = mheap_caches(); c; c = c->next) audit_cache(audit, c);
   if (audit->used != vs_heap.pages.used) audit_fail(audit, "count of pages in use", 0, 0);
   if (audit->dirty != vs_heap.pages.dirty) audit_fail(audit, "count of pages that hold memory", 0, 0);
   if (audit->loose != cached.pages) audit_fail(audit, "count of pages in use without a span", 0, 0);
   if (cached.filled != vs_heap.filled_pages) audit_fail(audit, "count of pages that caches got", 0, 0);
-  if (audit->spans + cached.descriptors != audit->descriptors) audit_fail(audit, "count of spans", 0, 0);
+  if (audit->spans + cached.descriptors != descriptors) audit_fail(audit, "count of spans", 0, 0);
 }
 
 /* The arenas of a block. covered: as in audit_arena. */
@@ -270,20 +284,6 @@ EXPORT size_t vs_audit(void (*report)(void *context, const char *violation), voi
   for (uint32_t n = 1; n < VS_MAX_HEAPS && vs_heaps[n]; n++)
     if (vs_heaps[n]->collected) audit_heap(&audit, vs_heaps[n]);
   return audit.violations;
-}
-
-/* Adds up the arenas with metadata, each of which lies in a block of the page allocator, and the descriptors handed out. */
-VS_REQUIRES(vs_heap.lock) static void audit_arenas(uint64_t *arenas, uint64_t *descriptors) {
-  *arenas = *descriptors = 0;
-  for (uint32_t i = 0; i < vs_pages.nblocks; i++) {
-    uint64_t first = (uint64_t)vs_pages.number[i] * VS_LEVEL2_PAGES / VS_ARENA_PAGES;
-    for (uint64_t n = first; n < first + VS_LEVEL2_PAGES / VS_ARENA_PAGES; n++) {
-      const struct heap_arena *a = vs_arena_map[n];
-      if (!a) continue;
-      *arenas += 1;
-      *descriptors += a->nspans - a->nfree;
-    }
-  }
 }
 
 EXPORT void vs_stats(struct vs_stats *stats) {
