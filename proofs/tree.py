@@ -197,20 +197,22 @@ class Tree:
                         break
         return sorted(f for f in seen if f.startswith(("src/", "spec/")))
 
-    def module_config(self, module, text):
-        """What modules.json says of a module, whose proof reads text: all of it but other modules and their functions."""
+    def module_config(self, module):
+        """What modules.json says of a module: all of it but other modules, their functions, and hypotheses of functions that
+        the module's files do not name, which its functions do not call."""
         others = {f for m in self.modules if m != module for f in self.source_functions(m)} - set(self.source_functions(module))
         part = {k: v for k, v in self.config.items() if k != "modules"} | {"module": self.modules[module]}
         for key in FUNCTION_KEYS & set(part):
             part[key] = {f: v for f, v in part[key].items() if f not in others}
-        part["hypotheses"] = {f: v for f, v in self.hypotheses.items() if f in text}
+        text = "".join(self.read(rel) for rel in self.module_files(module))
+        part["hypotheses"] = {f: v for f, v in self.hypotheses.items() if re.search(rf"\b{f}\b", text)}
         return json.dumps(part, sort_keys=True)
 
     @functools.cache
     def module_hash(self, module):
         """sha256 over everything that the module's proof reads, as it is when this is first asked."""
         files = sorted({*self.closure(self.unit(module)), *self.module_files(module), *PROOF_FILES[1:]})
-        return self.hash_files(files, self.module_config(module, "".join(self.read(rel) for rel in files)))
+        return self.hash_files(files, self.module_config(module))
 
     def hash_files(self, files, also=""):
         h = hashlib.sha256(also.encode())
