@@ -143,6 +143,7 @@ def check_contracts(module, run, wanted):
 
 
 def check_warnings(module, run):
+    believed = module.tree.hypotheses_of(module.name)
     for text in run.warnings:
         if HARMLESS.search(text):
             continue
@@ -151,8 +152,8 @@ def check_warnings(module, run):
             f = m.group(1)
             if f in module.skip:
                 continue
-            if f in module.tree.hypotheses:
-                module.hypotheses[f] = module.tree.hypotheses[f]
+            if f in believed:
+                module.hypotheses[f] = believed[f]
                 continue
         if any(re.search(w["match"], text) for w in module.tree.allowed_warnings):
             continue

@@ -197,15 +197,18 @@ class Tree:
                         break
         return sorted(f for f in seen if f.startswith(("src/", "spec/")))
 
+    def hypotheses_of(self, module):
+        """The hypotheses that concern a module: of functions that its own files name, as it proves or calls them."""
+        text = "".join(self.read(rel) for rel in self.module_files(module))
+        return {f: v for f, v in self.hypotheses.items() if re.search(rf"\b{f}\b", text)}
+
     def module_config(self, module):
-        """What modules.json says of a module: all of it but other modules, their functions, and hypotheses of functions that
-        the module's files do not name, which its functions do not call."""
+        """What modules.json says of a module: all of it but other modules, their functions and their hypotheses."""
         others = {f for m in self.modules if m != module for f in self.source_functions(m)} - set(self.source_functions(module))
         part = {k: v for k, v in self.config.items() if k != "modules"} | {"module": self.modules[module]}
         for key in FUNCTION_KEYS & set(part):
             part[key] = {f: v for f, v in part[key].items() if f not in others}
-        text = "".join(self.read(rel) for rel in self.module_files(module))
-        part["hypotheses"] = {f: v for f, v in self.hypotheses.items() if re.search(rf"\b{f}\b", text)}
+        part["hypotheses"] = self.hypotheses_of(module)
         return json.dumps(part, sort_keys=True)
 
     @functools.cache
