@@ -5,8 +5,9 @@
  * The proof takes other threads into account where the lock is taken: what it guards is then anything that keeps HeapInv, but
  * of the pages that this thread has, and of their spans, nothing is different (OwnKept). That may be believed (T-03) because
  * every thread proves the other side: HeapInv where it gives the lock back and between its critical sections, and of each call
- * that takes, returns or cleans pages, that it does so to none that are another thread's (Guarantee, in spec/pageheap.acsl).
- * Of making a span, and ending one, that is not proved yet.
+ * that takes, returns or cleans pages, that it does so to none that are another thread's (Guarantee, in spec/pageheap.acsl),
+ * and of each that makes or ends a span or deals with descriptors, that it leaves the spans of others' pages as they are
+ * (SpansGuarantee, in spec/spans.acsl).
  *
  * Up: mheap, scavenge, audit, heap, mcache. Down: pageheap, reclaim, lock.
  * Invariant: HeapInv (spec/heaplock.acsl). Claims: C3 C6 C9 C10.

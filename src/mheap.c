@@ -33,84 +33,6 @@ HEAP_LOCKED static struct heap_arena *mheap_arena(uint64_t page) {
   return vs_arena_map[page / VS_ARENA_PAGES];
 }
 
-/* Makes npages pages from page first on the span of descriptor s of arena a. The caller owns them, and the descriptor. */
-/*@ requires valid: \valid(a) && \separated(a, &vs_empty_span);
-    requires bound: first < 34359738368 && 1 <= npages;
-    requires own: \exists integer k; 0 <= k < 8192 && s == &a->span[k];
-    requires inv: ArenaInv(a, first / 8192);
-    requires unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
-    requires free: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> a->head[q] == &vs_empty_span;
-    terminates \true;
-    assigns s->base, s->npages;
-    assigns a->head[0 .. 8191] \from s;
-    assigns \result \from s;
-    ensures inv: ArenaInv(a, first / 8192);
-    ensures span: \result == s && s->base == 8192 * first && s->npages == npages;
-    ensures set: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> a->head[q] == s;
-    ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
-      a->head[q] == \old(a->head[q]);
-*/
-static struct mspan *mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
-  s->base = page_address(first);
-  s->npages = npages;
-  //@ assert base: s->base == 8192 * first && s->base / 67108864 == first / 8192 && s->base % 8192 == 0;
-  //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Pre);
-  /*@ assert others: \forall integer k, q; 0 <= k < 8192 ==> &a->span[k] != s ==>
-        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Pre}(a, first / 8192, k, q)); */
-  /*@ assert mapped: \forall integer k; 0 <= k < 8192 ==> &a->span[k] != s ==>
-        SpanMapped{Pre}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k); */
-  //@ assert inv: \forall integer q; 0 <= q < 8192 ==> PageInv{Pre}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
-  //@ assert start: first == first / 8192 * 8192 + first % 8192;
-  /*@ assert has: \forall integer q; 0 <= q < 8192 ==>
-        (SpanHas(s, q) <==> first % 8192 <= q < first % 8192 + npages); */
-  arena_enter(a, s);
-  return s;
-}
-
-/* A span of npages pages from page first on. */
-/*@ requires bound: first < 34359738368 && 1 <= npages;
-    requires inv: ArenasInv;
-    requires there: vs_arena_map[first / 8192] != \null;
-    requires heads: HeadsInv(&g_arenas[first / 8192]);
-    requires fits: SpanFits(&g_arenas[first / 8192], first % 8192, npages);
-    terminates \true;
-    assigns g_arenas[first / 8192].nfree, g_arenas[first / 8192].nspans,
-      g_arenas[first / 8192].span[0 .. 8191].base, g_arenas[first / 8192].span[0 .. 8191].npages;
-    assigns g_arenas[first / 8192].head[0 .. 8191] \from first, vs_arena_map[0 .. 4194303];
-    assigns \result \from first, vs_arena_map[0 .. 4194303];
-    ensures order: ArenaOrder(&g_arenas[first / 8192], first / 8192);
-    ensures heads: HeadsInv(&g_arenas[first / 8192]);
-    ensures span: \result->base == 8192 * first && \result->npages == npages;
-    ensures own: \exists integer k; 0 <= k < 8192 && \result == &g_arenas[first / 8192].span[k] &&
-      DescriptorFree{Pre}(&g_arenas[first / 8192], k) && !DescriptorFree(&g_arenas[first / 8192], k);
-    ensures others: \forall integer k; 0 <= k < 8192 ==> \result != &g_arenas[first / 8192].span[k] ==>
-      (DescriptorFree(&g_arenas[first / 8192], k) <==> DescriptorFree{Pre}(&g_arenas[first / 8192], k));
-    ensures set: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==>
-      g_arenas[first / 8192].head[q] == \result;
-    ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
-      g_arenas[first / 8192].head[q] == \old(g_arenas[first / 8192].head[q]);
-*/
-HEAP_LOCKED static struct mspan *mheap_new_span(uint64_t first, uint32_t npages) {
-  struct heap_arena *a = mheap_arena(first);
-  //@ assert at: 0 <= first / 8192 < 4194304 && ArenaAt(first / 8192);
-  //@ assert order: ArenaInv(a, first / 8192) && DescriptorsInv(a);
-  //@ ghost Found: ;
-  struct mspan *s = arena_take_descriptor(a);
-  //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Found);
-  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==>
-        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Found}(a, first / 8192, k, q)); */
-  //@ assert mapped: \forall integer k; 0 <= k < 8192 ==> SpanMapped{Found}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k);
-  //@ assert pages: \forall integer q; 0 <= q < 8192 ==> PageInv{Found}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
-  //@ assert inv: ArenaInv(a, first / 8192);
-  //@ assert unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
-  //@ ghost Taken: ;
-  mheap_enter_span(a, s, first, npages);
-  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Taken}(a, k));
-  //@ assert stack: StackSame{Taken,Here}(a);
-  //@ assert descriptors: DescriptorsInv(a);
-  return s;
-}
-
 /* Notes that pages were taken, of which clean held no memory before, or returned. */
 /*@ requires inv: HeapInv;
     requires bound: clean <= 34359738368;
@@ -202,7 +124,7 @@ HEAP_LOCKED static void mheap_note_taken(uint64_t clean) {
     assigns vs_heap.pages, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from page, npages, vs_pages, &vs_empty_span;
     ensures inv: HeapInv;
-    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
     ensures bound: \result <= 34359738368;
     ensures free: \result < 34359738368 ==> \result + npages <= 34359738368 && RunFree(\result, \result + npages);
 */
@@ -219,10 +141,11 @@ HEAP_LOCKED static uint64_t mheap_find(uint64_t page, uint32_t npages, size_t al
   //@ assert pays: PaysSame{Pre,Here};
   //@ assert metadata: MetadataInv{Pre}(&vs_heap.pages.space) && ArenasInv{Pre} && ArenasInv;
   //@ assert more: UsedKept{Pre,Here}(&vs_heap.pages.space);
+  //@ assert theirs: SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
   return page;
 }
 
-/* Takes the npages free pages from page on, of which a span can be made then. How many of them may hold old data. */
+/* Takes the npages free pages from page on. How many of them may hold old data. */
 /*@ requires pages: page < 34359738368 && 1 <= npages <= 34359738368 - page;
     requires free: RunFree(page, page + npages);
     requires inv: HeapInv;
@@ -231,19 +154,16 @@ HEAP_LOCKED static uint64_t mheap_find(uint64_t page, uint32_t npages, size_t al
       vs_pages.level0[0 .. 16383], vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     assigns g_mine[page .. page + npages - 1];
     ensures inv: HeapInv;
-    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
     ensures count: \result <= npages;
     ensures mine: RunMine(page, page + npages) && RunUsed(&vs_heap.pages.space, page, page + npages);
     ensures spanless: RunSpanless(page, page + npages);
-    ensures there: vs_arena_map[page / 8192] != \null;
-    ensures fits: SpanFits(&g_arenas[page / 8192], page % 8192, npages);
 */
 HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t page, uint32_t npages) {
   growth_apart(&vs_heap.pages.space);
   //@ assert inside: InsideInv(&vs_heap.pages.space) && MetadataInv(&vs_heap.pages.space) && ArenasInv;
   /*@ assert heap: \forall integer p; page <= p < page + npages ==> PageFree(p) ==>
         HeapPage(&vs_heap.pages.space, p) && !PageUsed(&vs_heap.pages.space, p); */
-  //@ assert there: HeapPage(&vs_heap.pages.space, page) && vs_arena_map[page / 8192] != \null;
   //@ assert spanless: RunSpanless(page, page + npages);
   uint64_t dirty = pageheap_take(&vs_heap.pages, page, npages);
   /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Pre) &&
@@ -257,112 +177,188 @@ HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t page, uint32_t npages) {
   //@ assert arenas: ArenasSame{Pre,Here} && ArenasKept{Pre,Here} && ArenasInv;
   //@ assert more: UsedKept{Pre,Here}(&vs_heap.pages.space);
   //@ assert spans: SpansInv(&vs_heap.pages.space);
-  //@ ghost uint64_t n = page / 8192;
-  //@ assert number: 0 <= n < 4194304 && page == 8192 * n + page % 8192;
-  //@ assert order: ArenasInv;
-  //@ assert at: ArenaAt(n);
-  //@ assert arena: SpansAt(n) && vs_arena_map[n] == &g_arenas[n] && DescriptorsInv(&g_arenas[n]);
-  //@ ghost mheap_has_room(vs_arena_map[n], n, page % 8192);
-  /*@ assert unused: \forall integer q; page % 8192 <= q < 8192 ==> q < page % 8192 + npages ==>
-        !PageUsed{Pre}(&vs_heap.pages.space, 8192 * n + q); */
-  /*@ assert none: \forall integer q; page % 8192 <= q < 8192 ==> q < page % 8192 + npages ==>
-        NoSpan{Pre}(n, q) && NoSpan(n, q); */
-  //@ assert fits: SpanFits(&g_arenas[n], page % 8192, npages);
+  //@ assert theirs: SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
   return dirty;
 }
 
-/* A span of npages pages from page first on, which were just taken: mheap_new_span, and the first page pays for it. */
+/* Hands out a descriptor of arena a, which a page of it pays for from now on: this thread's, and without a span. */
+/*@ requires bound: page < 34359738368;
+    requires inv: HeapInv;
+    requires arena: a == vs_arena_map[page / 8192];
+    requires mine: Mine(page);
+    requires spanless: RunSpanless(page, page + 1);
+    terminates \true;
+    assigns g_arenas[page / 8192].nfree, g_arenas[page / 8192].nspans;
+    assigns g_pays[page] \from page, vs_arena_map[0 .. 4194303];
+    assigns \result \from page, vs_arena_map[0 .. 4194303];
+    ensures inv: HeapInv;
+    ensures pays: \result != \null && g_pays[page] == \result && NoSpan(page / 8192, page % 8192);
+    ensures own: DescriptorOf(&g_arenas[page / 8192], \result);
+    ensures fresh: !Paid{Pre}(page / 8192, \result);
+    ensures elsewhere: SpansElsewhere{Pre,Here}(page, page + 1);
+    ensures frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+*/
+HEAP_LOCKED static struct mspan *mheap_take_descriptor(struct heap_arena *a) /*@ ghost (uint64_t page) */ {
+  //@ ghost uint64_t n = page / 8192;
+  //@ assert number: 0 <= n < 4194304 && PageIs(page, n, page % 8192);
+  //@ assert order: ArenasInv && SpansAt(n);
+  //@ assert at: ArenaAt(n);
+  //@ assert used: PageUsed(&vs_heap.pages.space, page) && vs_arena_map[n] != \null;
+  growth_apart(&vs_heap.pages.space);
+  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  //@ assert arena: a == &g_arenas[n] && ArenaInv(a, n) && DescriptorsInv(a) && PaidInv(a, n) && HeadsInv(a);
+  //@ ghost mheap_has_room(a, n, page % 8192);
+  struct mspan *s = arena_take_descriptor(a);
+  //@ assert fresh: DescriptorOf(a, s) && s != \null && s != &vs_empty_span;
+  //@ assert unpaid: !Paid{Pre}(n, s);
+  //@ ghost g_pays[page] = s;
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> p != page ==> g_pays[p] == \at(g_pays[p], Pre);
+#include "../spec/one_arena.acsl"
+  //@ assert headsame: \forall integer q; 0 <= q < 8192 ==> g_arenas[n].head[q] == \at(g_arenas[page / 8192].head[q], Pre);
+  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==> (SpanCovers(a, n, k, q) <==> SpanCovers{Pre}(a, n, k, q)); */
+  //@ assert mapspans: \forall integer k; 0 <= k < 8192 ==> SpanMapped{Pre}(a, n, k) ==> SpanMapped(a, n, k);
+  //@ assert pageinv: \forall integer q; 0 <= q < 8192 ==> PageInv{Pre}(a, n, q) ==> PageInv(a, n, q);
+  //@ assert here: ArenaAt(n);
+  //@ assert arenas: ArenasInv;
+  //@ assert apart: \forall integer q; 0 <= q < 8192 ==> q != page % 8192 ==> g_pays[8192 * n + q] != s;
+  //@ assert unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
+  /*@ assert alsopaid: \forall struct mspan *t; t != s ==> t != \null ==> (Paid{Pre}(n, t) <==> Paid(n, t)); */
+  //@ assert nowpaid: Paid(n, s);
+  //@ assert paid: PaidInv(&g_arenas[n], n);
+  //@ assert once: PaidOnce(n);
+  //@ assert heads: HeadsInv(&g_arenas[n]);
+  //@ assert payer: PayerInv(&g_arenas[n], n);
+  //@ assert near: \forall integer q; 0 <= q < 8192 ==> HeadKept{Pre,Here}(n, q);
+  //@ assert located: OthersWhere{Pre,Here}(vs_arena_map[n], s) && PaidInv{Pre}(vs_arena_map[n], n);
+  //@ assert beside: NearKept{Pre,Here}(n, page, page + 1);
+  //@ assert elsewhere: SpansElsewhere{Pre,Here}(page, page + 1);
+#include "../spec/one_arena_heap.acsl"
+  return s;
+}
+
+/* Takes back descriptor s of arena a, which a page of it paid for that is this thread's; no span has it any more. */
+/*@ requires bound: page < 34359738368;
+    requires inv: HeapInv;
+    requires arena: a == vs_arena_map[page / 8192];
+    requires mine: Mine(page);
+    requires pays: s != \null && g_pays[page] == s && NoSpan(page / 8192, page % 8192);
+    terminates \true;
+    assigns g_arenas[page / 8192].nfree;
+    assigns g_pays[page], g_arenas[page / 8192].free[0 .. 8191] \from s;
+    ensures inv: HeapInv;
+    ensures spanless: RunSpanless(page, page + 1);
+    ensures elsewhere: SpansElsewhere{Pre,Here}(page, page + 1);
+    ensures frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+*/
+HEAP_LOCKED static void mheap_put_descriptor(struct heap_arena *a, struct mspan *s) /*@ ghost (uint64_t page) */ {
+  //@ ghost uint64_t n = page / 8192;
+  //@ assert number: 0 <= n < 4194304 && PageIs(page, n, page % 8192);
+  //@ assert order: ArenasInv && SpansAt(n);
+  //@ assert at: ArenaAt(n);
+  //@ assert used: PageUsed(&vs_heap.pages.space, page) && vs_arena_map[n] != \null;
+  growth_apart(&vs_heap.pages.space);
+  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  //@ assert arena: a == &g_arenas[n] && ArenaInv(a, n) && DescriptorsInv(a) && PaidInv(a, n) && HeadsInv(a) && PayerInv(a, n);
+  //@ assert descriptor: Paid(n, s) && DescriptorOf(a, s) && s != &vs_empty_span;
+  //@ assert once: \forall integer q; 0 <= q < 8192 ==> q != page % 8192 ==> g_pays[8192 * n + q] != s;
+  //@ assert unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
+  arena_put_descriptor(a, s);
+  //@ ghost g_pays[page] = 0;
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> p != page ==> g_pays[p] == \at(g_pays[p], Pre);
+#include "../spec/one_arena.acsl"
+  //@ assert headsame: \forall integer q; 0 <= q < 8192 ==> g_arenas[n].head[q] == \at(g_arenas[page / 8192].head[q], Pre);
+  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==> (SpanCovers(a, n, k, q) <==> SpanCovers{Pre}(a, n, k, q)); */
+  //@ assert mapspans: \forall integer k; 0 <= k < 8192 ==> SpanMapped{Pre}(a, n, k) ==> SpanMapped(a, n, k);
+  //@ assert pageinv: \forall integer q; 0 <= q < 8192 ==> PageInv{Pre}(a, n, q) ==> PageInv(a, n, q);
+  //@ assert here: ArenaAt(n);
+  //@ assert arenas: ArenasInv;
+  /*@ assert alsopaid: \forall struct mspan *t; t != s ==> t != \null ==> (Paid{Pre}(n, t) <==> Paid(n, t)); */
+  //@ assert not: \forall integer q; 0 <= q < 8192 ==> g_pays[8192 * n + q] != s;
+  //@ assert unpaid: !Paid(n, s);
+  //@ assert paid: PaidInv(&g_arenas[n], n);
+  //@ assert still: PaidOnce(n);
+  //@ assert heads: HeadsInv(&g_arenas[n]);
+  //@ assert payer: PayerInv(&g_arenas[n], n);
+  //@ assert near: \forall integer q; 0 <= q < 8192 ==> HeadKept{Pre,Here}(n, q);
+  //@ assert located: OthersWhere{Pre,Here}(vs_arena_map[n], s) && PaidInv{Pre}(vs_arena_map[n], n);
+  //@ assert beside: NearKept{Pre,Here}(n, page, page + 1);
+  //@ assert elsewhere: SpansElsewhere{Pre,Here}(page, page + 1);
+#include "../spec/one_arena_heap.acsl"
+}
+
+/* Makes npages pages from page first on, which are this thread's, the span of descriptor s, which page first pays for. a is
+ * the arena that they start in. */
 /*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
     requires inv: HeapInv;
-    requires there: vs_arena_map[first / 8192] != \null;
-    requires fits: SpanFits(&g_arenas[first / 8192], first % 8192, npages);
+    requires arena: a == vs_arena_map[first / 8192];
     requires mine: RunMine(first, first + npages);
-    requires spanless: RunSpanless(first, first + npages);
+    requires pays: s != \null && g_pays[first] == s && NoSpan(first / 8192, first % 8192);
+    requires spanless: RunSpanless(first + 1, first + npages);
     terminates \true;
-    assigns g_arenas[first / 8192].nfree, g_arenas[first / 8192].nspans,
-      g_arenas[first / 8192].span[0 .. 8191].base, g_arenas[first / 8192].span[0 .. 8191].npages;
-    assigns g_pays[first], g_arenas[first / 8192].head[0 .. 8191] \from first, vs_arena_map[0 .. 4194303];
-    assigns \result \from first, vs_arena_map[0 .. 4194303];
+    assigns g_arenas[first / 8192].span[0 .. 8191].base, g_arenas[first / 8192].span[0 .. 8191].npages;
+    assigns g_arenas[first / 8192].head[0 .. 8191] \from s;
     ensures inv: HeapInv;
-    ensures own: SpanOwn(\result, first, npages);
+    ensures own: SpanOwn(s, first, npages);
+    ensures elsewhere: SpansElsewhere{Pre,Here}(first, first + npages);
+    ensures frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
 */
-HEAP_LOCKED static struct mspan *mheap_add_span(uint64_t first, uint32_t npages) {
+static void mheap_enter_span(struct heap_arena *a, struct mspan *s, uint64_t first, uint32_t npages) {
   //@ ghost uint64_t n = first / 8192;
   //@ assert number: 0 <= n < 4194304 && PageIs(first, n, first % 8192);
   //@ assert order: ArenasInv && SpansAt(n);
   //@ assert at: ArenaAt(n);
-  //@ assert arena: vs_arena_map[n] == &g_arenas[n];
+  //@ assert used: PageUsed(&vs_heap.pages.space, first) && vs_arena_map[n] != \null;
   growth_apart(&vs_heap.pages.space);
   //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  //@ assert arena: a == &g_arenas[n] && ArenaInv(a, n) && DescriptorsInv(a) && PaidInv(a, n) && HeadsInv(a) && PayerInv(a, n);
+  //@ assert descriptor: Paid(n, s) && DescriptorOf(a, s) && s != &vs_empty_span;
+  //@ assert once: \forall integer q; 0 <= q < 8192 ==> q != first % 8192 ==> g_pays[8192 * n + q] != s;
+  //@ assert unmapped: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s;
+  /*@ assert within: \forall integer q; first % 8192 < q < 8192 ==> q < first % 8192 + npages ==>
+        first + 1 <= 8192 * n + q < first + npages; */
+  //@ assert none: \forall integer q; first % 8192 < q < 8192 ==> q < first % 8192 + npages ==> NoSpan(n, q);
+  //@ assert free: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> a->head[q] == &vs_empty_span;
   //@ assert had: \forall integer p; first < p < first + npages ==> g_pays[p] == \null && NoSpan(p / 8192, p % 8192);
-  struct mspan *s = mheap_new_span(first, npages);
-  /*@ assert numbers: vs_heap.pages.space.reserved.n == \at(vs_heap.pages.space.reserved.n, Pre) &&
-        vs_heap.pages.space.heap.n == \at(vs_heap.pages.space.heap.n, Pre) &&
-        vs_heap.pages.used == \at(vs_heap.pages.used, Pre) && vs_heap.pages.dirty == \at(vs_heap.pages.dirty, Pre); */
-  //@ ghost g_pays[first] = s;
-  /*@ assert heads: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==>
-        g_arenas[m].head[q] == \at(g_arenas[m].head[q], Pre) && g_arenas[m].free[q] == \at(g_arenas[m].free[q], Pre); */
-  /*@ assert bases: \forall integer m, k; 0 <= m < 4194304 ==> m != n ==> 0 <= k < 8192 ==>
-        g_arenas[m].span[k].base == \at(g_arenas[m].span[k].base, Pre); */
-  /*@ assert lengths: \forall integer m, k; 0 <= m < 4194304 ==> m != n ==> 0 <= k < 8192 ==>
-        g_arenas[m].span[k].npages == \at(g_arenas[m].span[k].npages, Pre); */
-  /*@ assert counts: \forall integer m; 0 <= m < 4194304 ==> m != n ==>
-        g_arenas[m].nfree == \at(g_arenas[m].nfree, Pre) && g_arenas[m].nspans == \at(g_arenas[m].nspans, Pre); */
-  //@ assert same: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaSame{Pre,Here}(&g_arenas[m]);
-  //@ assert mapped: \forall integer m; 0 <= m < 4194304 ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre);
-  /*@ assert each: \forall integer m; 0 <= m < 4194304 ==> m != n ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre) ==>
-        ArenaSame{Pre,Here}(&g_arenas[m]) ==> ArenaAt{Pre}(m) ==> ArenaKept{Pre,Here}(m); */
-  //@ assert kept: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaKept{Pre,Here}(m);
-  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> p != first ==> g_pays[p] == \at(g_pays[p], Pre);
-  //@ assert paysat: \forall integer m; 0 <= m < 4194304 ==> m != n ==> PaysAt{Pre,Here}(m);
-  //@ assert others: OtherArenas{Pre,Here}(n);
-  /*@ assert reserved: \forall integer i; 0 <= i < 32768 ==>
-        vs_heap.pages.space.reserved.range[i].base == \at(vs_heap.pages.space.reserved.range[i].base, Pre) &&
-        vs_heap.pages.space.reserved.range[i].limit == \at(vs_heap.pages.space.reserved.range[i].limit, Pre); */
-  /*@ assert heap: \forall integer i; 0 <= i < 32768 ==>
-        vs_heap.pages.space.heap.range[i].base == \at(vs_heap.pages.space.heap.range[i].base, Pre) &&
-        vs_heap.pages.space.heap.range[i].limit == \at(vs_heap.pages.space.heap.range[i].limit, Pre); */
-  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
-  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
-        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
-        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert states: StatesSame{Pre,Here} && BlocksSame{Pre,Here};
-  //@ assert chunks: ChunksSame{Pre,Here};
-  //@ assert levels: Level4Same{Pre,Here} && Level3Same{Pre,Here} && UpperSame{Pre,Here} && NumbersSame{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+  s->base = page_address(first);
+  s->npages = npages;
+  //@ assert base: s->base == 8192 * first && s->base / 67108864 == first / 8192 && s->base % 8192 == 0;
+  //@ assert samehead: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Pre);
+  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==> &a->span[k] != s ==>
+        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Pre}(a, first / 8192, k, q)); */
+  /*@ assert mapspans: \forall integer k; 0 <= k < 8192 ==> &a->span[k] != s ==>
+        SpanMapped{Pre}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k); */
+  //@ assert pageinv: \forall integer q; 0 <= q < 8192 ==> PageInv{Pre}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
+  //@ assert start: first == first / 8192 * 8192 + first % 8192;
+  /*@ assert has: \forall integer q; 0 <= q < 8192 ==>
+        (SpanHas(s, q) <==> first % 8192 <= q < first % 8192 + npages); */
+  arena_enter(a, s);
+  //@ assert stack: StackSame{Pre,Here}(a);
+  //@ assert descriptors: DescriptorsInv(a);
+  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> g_pays[p] == \at(g_pays[p], Pre);
+#include "../spec/one_arena.acsl"
   //@ assert here: ArenaAt(n);
   //@ assert arenas: ArenasInv;
-  /*@ assert keeps: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> ArenaKept{Pre,Here}(m) ==>
-        NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
-  /*@ assert elsewhere: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
-  /*@ assert beside: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==>
-        NoSpan{Pre}(n, q) ==> NoSpan(n, q); */
-  /*@ assert used: \forall integer p; 0 <= p < 34359738368 ==>
-        (PageUsed(&vs_heap.pages.space, p) <==> PageUsed{Pre}(&vs_heap.pages.space, p)); */
-  /*@ assert outside: \forall integer p; 0 <= p < 34359738368 ==> !PageUsed(&vs_heap.pages.space, p) ==> p / 8192 == n ==>
-        !(first % 8192 <= p % 8192 < first % 8192 + npages); */
-  //@ assert spanless: SpanlessInv(&vs_heap.pages.space);
-  /*@ assert alsopaid: \forall struct mspan *t; t != s ==> t != \null ==> (Paid{Pre}(n, t) <==> Paid(n, t)); */
-  //@ assert nowpaid: Paid(n, s) && !Paid{Pre}(n, s);
+  /*@ assert stay: \forall integer q; 0 <= q < 8192 ==> g_arenas[n].head[q] == \at(g_arenas[first / 8192].head[q], Pre) ||
+        (g_arenas[n].head[q] == s && \at(g_arenas[first / 8192].head[q], Pre) == &vs_empty_span); */
+  //@ assert whose: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> vs_arena_map[n]->head[q] == s;
+  //@ assert nothing: \forall integer q; 0 <= q < 8192 ==> g_pays[8192 * n + q] != &vs_empty_span;
+  //@ assert samepaid: \forall struct mspan *t; Paid{Pre}(n, t) <==> Paid(n, t);
   //@ assert paid: PaidInv(&g_arenas[n], n);
-  //@ assert once: PaidOnce(n);
-  //@ assert spans: SpansAll;
-  //@ assert pageheap: PageheapInv(&vs_heap.pages);
-  //@ assert mine: MineInv(&vs_heap.pages.space);
-  /*@ assert reclaim: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Pre) &&
-        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Pre) &&
-        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Pre) &&
-        vs_heap.filled_pages == \at(vs_heap.filled_pages, Pre); */
-  //@ assert limits: ReclaimInv(&vs_heap.reclaim) && vs_heap.filled_pages <= 2147483648;
-  //@ assert inv: HeapInv;
-  //@ assert there: s != \null && vs_arena_map[n] != \null;
-  //@ assert rest: \forall integer p; first < p < first + npages ==> g_pays[p] == \null;
+  //@ assert still: PaidOnce(n);
+  //@ assert heads: HeadsInv(&g_arenas[n]);
+  //@ assert payer: PayerInv(&g_arenas[n], n);
+  //@ assert near: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + npages) ==> HeadKept{Pre,Here}(n, q);
+  //@ assert located: OthersWhere{Pre,Here}(vs_arena_map[n], s) && PaidInv{Pre}(vs_arena_map[n], n);
+  //@ assert beside: NearKept{Pre,Here}(n, first, first + npages);
+  //@ assert elsewhere: SpansElsewhere{Pre,Here}(first, first + npages);
+#include "../spec/one_arena_heap.acsl"
   /*@ assert beyond: \forall integer p; first < p < first + npages ==> p / 8192 != n ==>
         0 <= p / 8192 < 4194304 && 0 <= p % 8192 < 8192 && NoSpan(p / 8192, p % 8192); */
-  //@ assert whose: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> vs_arena_map[n]->head[q] == s;
   //@ assert own: SpanOwn(s, first, npages);
-  return s;
 }
 
 /* A span that was just made, and how many of its pages may hold old data; or NULL. */
@@ -384,6 +380,7 @@ struct fresh_span {
     assigns g_pays[0 .. 34359738367] \from page, npages, vs_arena_map[0 .. 4194303];
     assigns \result \from page, npages, align, vs_heap, vs_arena_map[0 .. 4194303];
     ensures inv: HeapInv;
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
     ensures dirty: \result.dirty <= npages;
     ensures own: \result.span != \null ==> SpanOwn(\result.span, \result.span->base / 8192, npages);
 */
@@ -392,112 +389,76 @@ HEAP_LOCKED static struct fresh_span mheap_take(uint64_t page, uint32_t npages, 
   uint64_t first = mheap_find(page, npages, align);
   if (first == VS_NO_PAGE) return got;
   got.dirty = mheap_take_pages(first, npages);
-  got.span = mheap_add_span(first, npages);
+  //@ assert pages: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+  //@ assert number: 0 <= first < 34359738368 && MetadataInv(&vs_heap.pages.space);
+  //@ assert there: PageUsed(&vs_heap.pages.space, first) && vs_arena_map[first / 8192] != \null;
+  struct heap_arena *a = mheap_arena(first);
+  got.span = mheap_take_descriptor(a) /*@ ghost (first) */;
+  mheap_enter_span(a, got.span, first, npages);
+  //@ assert span: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+  //@ ghost Made: ;
   mheap_note_taken(npages - got.dirty);
+  //@ assert noted: Guarantee{Made,Here}(&vs_heap.pages.space) && SpansGuarantee{Made,Here}(&vs_heap.pages.space);
   //@ assert own: SpanOwn(got.span, first, npages);
   return got;
 }
 
-/* Takes span s out of arena a, in which it starts, and its descriptor back. */
-/*@ requires valid: \valid(a) && \separated(a, &vs_empty_span);
-    requires bound: first < 34359738368 && 1 <= s->npages && s->base == 8192 * first;
-    requires own: \exists integer k; 0 <= k < 8192 && s == &a->span[k] && !DescriptorFree(a, k);
-    requires order: ArenaOrder(a, first / 8192);
-    requires heads: HeadsInv(a);
-    requires mapped: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + s->npages ==> a->head[q] == s;
+/* Ends span s, from page first on, where arena a is: its pages, which stay this thread's, have none then, and the first pays
+ * for s still. */
+/*@ requires inv: HeapInv;
+    requires bound: first < 34359738368;
+    requires arena: a == vs_arena_map[first / 8192];
+    requires own: SpanOwn(s, first, s->npages);
     terminates \true;
-    assigns a->nfree;
-    assigns a->free[0 .. 8191] \from s;
-    assigns a->head[0 .. 8191] \from &vs_empty_span;
-    ensures order: ArenaOrder(a, first / 8192);
-    ensures heads: HeadsInv(a);
-    ensures free: \forall integer k; 0 <= k < 8192 ==>
-      (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k) || s == &a->span[k]);
-    ensures none: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + s->npages ==> a->head[q] == &vs_empty_span;
-    ensures frame: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + s->npages) ==>
-      a->head[q] == \old(a->head[q]);
+    assigns g_arenas[first / 8192].head[0 .. 8191] \from &vs_empty_span;
+    ensures inv: HeapInv;
+    ensures pays: g_pays[first] == s && NoSpan(first / 8192, first % 8192);
+    ensures none: RunSpanless(first + 1, first + s->npages);
+    ensures elsewhere: SpansElsewhere{Pre,Here}(first, first + s->npages);
+    ensures frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
 */
 HEAP_LOCKED static void mheap_leave_span(struct heap_arena *a, struct mspan *s) /*@ ghost (uint64_t first) */ {
+  //@ ghost uint64_t n = first / 8192;
+  //@ assert number: 0 <= n < 4194304 && PageIs(first, n, first % 8192);
+  //@ assert order: ArenasInv && SpansAt(n);
+  //@ assert at: ArenaAt(n);
+  growth_apart(&vs_heap.pages.space);
+  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  //@ assert arena: a == &g_arenas[n] && ArenaInv(a, n) && DescriptorsInv(a) && PaidInv(a, n) && HeadsInv(a) && PayerInv(a, n);
+  //@ assert descriptor: Paid(n, s) && DescriptorOf(a, s) && s != &vs_empty_span;
+  //@ assert once: \forall integer q; 0 <= q < 8192 ==> q != first % 8192 ==> g_pays[8192 * n + q] != s;
   //@ assert base: s->base / 67108864 == first / 8192 && s->base % 8192 == 0;
   //@ assert start: first == first / 8192 * 8192 + first % 8192;
   /*@ assert has: \forall integer q; 0 <= q < 8192 ==>
         (SpanHas(s, q) <==> first % 8192 <= q < first % 8192 + s->npages); */
   arena_leave(a, s);
-  //@ ghost Left: ;
-  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
   //@ assert stack: StackSame{Pre,Here}(a);
   //@ assert descriptors: DescriptorsInv(a);
-  //@ assert had: HeadsInv(a);
-  arena_put_descriptor(a, s);
-  //@ assert heads: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(a->head[q], Left);
-  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==>
-        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Left}(a, first / 8192, k, q)); */
-  //@ assert mapped: \forall integer k; 0 <= k < 8192 ==> SpanMapped{Left}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k);
-  //@ assert pages: \forall integer q; 0 <= q < 8192 ==> PageInv{Left}(a, first / 8192, q) ==> PageInv(a, first / 8192, q);
-  //@ assert inv: ArenaInv(a, first / 8192);
-}
-
-/* Ends span s, of npages pages from page first on, which stay this thread's. */
-/*@ requires inv: HeapInv;
-    requires bound: first < 34359738368;
-    requires own: SpanOwn(s, first, s->npages);
-    terminates \true;
-    assigns g_arenas[first / 8192].nfree;
-    assigns g_pays[first], g_arenas[first / 8192].free[0 .. 8191] \from s;
-    assigns g_arenas[first / 8192].head[0 .. 8191] \from &vs_empty_span;
-    ensures inv: HeapInv;
-    ensures none: RunSpanless(first, first + \old(s->npages));
-*/
-HEAP_LOCKED static void mheap_end_span(struct mspan *s, uint64_t first) {
-  //@ ghost uint64_t n = first / 8192;
-  //@ assert number: 0 <= n < 4194304 && PageIs(first, n, first % 8192);
-  //@ assert order: ArenasInv && SpansAt(n);
-  //@ assert at: ArenaAt(n);
-  //@ assert arena: vs_arena_map[n] == &g_arenas[n];
-  //@ assert descriptor: Paid(n, s) && DescriptorOf(vs_arena_map[n], s);
-  //@ assert once: \forall integer q; 0 <= q < 8192 ==> q != first % 8192 ==> g_pays[8192 * n + q] != s;
-  growth_apart(&vs_heap.pages.space);
-  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
-  mheap_leave_span(mheap_arena(first), s) /*@ ghost (first) */;
+  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
   //@ assert length: s->npages == \at(s->npages, Pre);
-  //@ ghost g_pays[first] = 0;
-  /*@ assert heads: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==>
-        g_arenas[m].head[q] == \at(g_arenas[m].head[q], Pre) && g_arenas[m].free[q] == \at(g_arenas[m].free[q], Pre); */
-  /*@ assert counts: \forall integer m; 0 <= m < 4194304 ==> m != n ==>
-        g_arenas[m].nfree == \at(g_arenas[m].nfree, Pre) && g_arenas[m].nspans == \at(g_arenas[m].nspans, Pre); */
-  //@ assert same: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaSame{Pre,Here}(&g_arenas[m]);
-  //@ assert mapped: \forall integer m; 0 <= m < 4194304 ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre);
-  /*@ assert each: \forall integer m; 0 <= m < 4194304 ==> m != n ==> vs_arena_map[m] == \at(vs_arena_map[m], Pre) ==>
-        ArenaSame{Pre,Here}(&g_arenas[m]) ==> ArenaAt{Pre}(m) ==> ArenaKept{Pre,Here}(m); */
-  //@ assert kept: \forall integer m; 0 <= m < 4194304 ==> m != n ==> ArenaKept{Pre,Here}(m);
-  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> p != first ==> g_pays[p] == \at(g_pays[p], Pre);
-  //@ assert paysat: \forall integer m; 0 <= m < 4194304 ==> m != n ==> PaysAt{Pre,Here}(m);
-  //@ assert others: OtherArenas{Pre,Here}(n);
-  //@ assert sets: SetsSame{Pre,Here}(&vs_heap.pages.space);
-  /*@ assert words: \forall integer m, k, w; 0 <= m < 1048576 ==> 0 <= k < 64 ==> 0 <= w < 8 ==> HasBlock(m) ==>
-        vs_pages.block[m]->chunk[k].free[w] == \at(vs_pages.block[m]->chunk[k].free[w], Pre) &&
-        vs_pages.block[m]->chunk[k].dirty[w] == \at(vs_pages.block[m]->chunk[k].dirty[w], Pre); */
-  //@ assert states: StatesSame{Pre,Here} && BlocksSame{Pre,Here};
-  //@ assert tree: TreeSame{Pre,Here};
-  //@ assert frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> g_pays[p] == \at(g_pays[p], Pre);
+#include "../spec/one_arena.acsl"
   //@ assert here: ArenaAt(n);
   //@ assert arenas: ArenasInv;
-  /*@ assert keeps: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> ArenaKept{Pre,Here}(m) ==>
-        NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
-  /*@ assert elsewhere: \forall integer m, q; 0 <= m < 4194304 ==> m != n ==> 0 <= q < 8192 ==> NoSpan{Pre}(m, q) ==> NoSpan(m, q); */
-  //@ assert beside: \forall integer q; 0 <= q < 8192 ==> NoSpan{Pre}(n, q) ==> NoSpan(n, q);
-  /*@ assert used: \forall integer p; 0 <= p < 34359738368 ==>
-        (PageUsed(&vs_heap.pages.space, p) <==> PageUsed{Pre}(&vs_heap.pages.space, p)); */
-  //@ assert spanless: SpanlessInv(&vs_heap.pages.space);
-  /*@ assert alsopaid: \forall struct mspan *t; t != s ==> t != \null ==> (Paid{Pre}(n, t) <==> Paid(n, t)); */
-  //@ assert not: \forall integer q; 0 <= q < 8192 ==> g_pays[8192 * n + q] != s;
-  //@ assert unpaid: !Paid(n, s);
+  /*@ assert stay: \forall integer q; 0 <= q < 8192 ==> g_arenas[n].head[q] == &vs_empty_span ||
+        (g_arenas[n].head[q] == \at(g_arenas[first / 8192].head[q], Pre) && g_arenas[n].head[q] != s); */
+  /*@ assert went: \forall integer q; 0 <= q < 8192 ==> g_arenas[n].head[q] == \at(g_arenas[first / 8192].head[q], Pre) ||
+        \at(g_arenas[first / 8192].head[q], Pre) == s; */
+  //@ assert nothing: \forall integer q; 0 <= q < 8192 ==> g_pays[8192 * n + q] != &vs_empty_span;
+  //@ assert samepaid: \forall struct mspan *t; Paid{Pre}(n, t) <==> Paid(n, t);
   //@ assert paid: PaidInv(&g_arenas[n], n);
-  //@ assert once: PaidOnce(n);
-  //@ assert spans: SpansAll;
-  //@ assert pageheap: PageheapInv(&vs_heap.pages);
-  //@ assert mine: MineInv(&vs_heap.pages.space);
-  //@ assert inv: HeapInv;
+  //@ assert still: PaidOnce(n);
+  //@ assert heads: HeadsInv(&g_arenas[n]);
+  //@ assert payer: PayerInv(&g_arenas[n], n);
+  /*@ assert near: \forall integer q; 0 <= q < 8192 ==> !(first % 8192 <= q < first % 8192 + s->npages) ==>
+        HeadKept{Pre,Here}(n, q); */
+  //@ assert located: OthersWhere{Pre,Here}(vs_arena_map[n], s) && PaidInv{Pre}(vs_arena_map[n], n);
+  //@ assert beside: NearKept{Pre,Here}(n, first, first + s->npages);
+  //@ assert elsewhere: SpansElsewhere{Pre,Here}(first, first + s->npages);
+#include "../spec/one_arena_heap.acsl"
+  /*@ assert none: \forall integer p; first < p < first + s->npages ==> PageIs(p, p / 8192, p % 8192) &&
+        0 <= p / 8192 < 4194304 && g_pays[p] == \null && NoSpan(p / 8192, p % 8192); */
 }
 
 /* Returns the pages of a span that nobody else knows any more. */
@@ -516,7 +477,8 @@ static void mheap_release_span(struct mspan *s) {
   //@ ghost Before: ;
   mheap_lock();
   growth_apart(&vs_heap.pages.space);
-  //@ assert where: Mine{Before}(first) && SpanSame{Before,Here}(s) && vs_arena_map[first / 8192] == \at(vs_arena_map[first / 8192], Before);
+  /*@ assert where: Mine{Before}(first) && SpanSame{Before,Here}(s) &&
+        vs_arena_map[first / 8192] == \at(vs_arena_map[first / 8192], Before); */
   //@ assert whose: \forall integer p; first <= p < first + npages ==> Mine{Before}(p);
   //@ assert here: s->base == 8192 * first && s->npages == npages && g_pays[first] == s;
   /*@ assert pages: \forall integer p; first < p < first + npages ==> Mine{Before}(p) && g_pays[p] == \null &&
@@ -524,7 +486,12 @@ static void mheap_release_span(struct mspan *s) {
   /*@ assert heads: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==>
         HeadKept{Before,Here}(first / 8192, q) && vs_arena_map[first / 8192]->head[q] == s; */
   //@ assert own: SpanOwn(s, first, npages);
-  mheap_end_span(s, first);
+  struct heap_arena *a = mheap_arena(first);
+  mheap_leave_span(a, s) /*@ ghost (first) */;
+  //@ ghost Left: ;
+  mheap_put_descriptor(a, s) /*@ ghost (first) */;
+  /*@ assert each: \forall integer p; first < p < first + npages ==> SpanKept{Left,Here}(p) ==> g_pays[p] == \null &&
+        NoSpan(p / 8192, p % 8192); */
   //@ assert mine: RunMine(first, first + npages) && RunSpanless(first, first + npages);
   //@ assert metadata: MetadataInv(&vs_heap.pages.space) && ArenasInv;
   //@ ghost Ended: ;
@@ -655,7 +622,9 @@ static struct mspan *mheap_take_cached(struct mheap_cache *c, uint32_t npages, u
   uint32_t k = pagecache_alloc(&c->pages, npages, &clean);
   if (k == VS_GROUP_PAGES) return 0;
   *dirty = npages - bits_count(clean);
-  return mheap_enter_span(c->arena, mheap_pop_descriptor(c), c->pages.first + k, npages);
+  struct mspan *s = mheap_pop_descriptor(c);
+  mheap_enter_span(c->arena, s, c->pages.first + k, npages);
+  return s;
 }
 
 /* The same after that was refused: with more descriptors, or else from the page allocator. NULL if the system refused. */
@@ -761,7 +730,7 @@ HEAP_LOCKED static void mheap_set_heads(const struct mspan *s, uint64_t from, ui
     assigns vs_heap.pages, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
     assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from page, npages, vs_pages, &vs_empty_span;
     ensures inv: HeapInv;
-    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
     ensures free: \result ==> page + npages <= 34359738368 && RunFree(page, page + npages);
 */
 HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
@@ -785,6 +754,7 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   //@ assert metadata: MetadataInv{Found}(&vs_heap.pages.space) && ArenasInv{Found} && ArenasInv;
   //@ assert more: UsedKept{Found,Here}(&vs_heap.pages.space);
   //@ assert spans: SpansInv(&vs_heap.pages.space);
+  //@ assert theirs: SpansGuarantee{Found,Here}(&vs_heap.pages.space);
   //@ assert grown: \forall integer p; page <= p < page + run ==> PageGrown{Found,Here}(&vs_heap.pages.space, p);
   //@ assert heap: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p);
   /*@ assert each: \forall integer p; page <= p < page + run ==> HeapPage{Found}(&vs_heap.pages.space, p) ==>
