@@ -6,8 +6,6 @@
 #include "os.h"
 #include "ownership.h"
 
-#include "../spec/mheap.acsl"
-
 struct mheap vs_heap = {.lock = VS_LOCK_INIT, .reclaim = VS_RECLAIM_INIT};
 
 /* A large block that must be zero is zeroed by the system if fewer of its pages than this fraction hold data: zeroing
@@ -158,6 +156,7 @@ HEAP_LOCKED static uint64_t mheap_find(uint64_t page, uint32_t npages, size_t al
     ensures count: \result <= npages;
     ensures mine: RunMine(page, page + npages) && RunUsed(&vs_heap.pages.space, page, page + npages);
     ensures spanless: RunSpanless(page, page + npages);
+    ensures arenas: ArenasKept{Pre,Here};
 */
 HEAP_LOCKED static uint64_t mheap_take_pages(uint64_t page, uint32_t npages) {
   growth_apart(&vs_heap.pages.space);
@@ -461,6 +460,35 @@ HEAP_LOCKED static void mheap_leave_span(struct heap_arena *a, struct mspan *s) 
         0 <= p / 8192 < 4194304 && g_pays[p] == \null && NoSpan(p / 8192, p % 8192); */
 }
 
+/* Returns the npages pages from page first on, which are this thread's and have no span. */
+/*@ requires pages: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires inv: HeapInv;
+    requires mine: RunMine(first, first + npages);
+    requires spanless: RunSpanless(first, first + npages);
+    terminates \true;
+    assigns vs_heap.pages.used, vs_heap.pages.dirty, vs_pages.level2[0 .. 1048575], vs_pages.level1[0 .. 131071],
+      vs_pages.level0[0 .. 16383], vs_pages.search, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns g_mine[first .. first + npages - 1];
+    ensures inv: HeapInv;
+    ensures arenas: ArenasKept{Pre,Here};
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures gone: NoneMine(first, first + npages);
+*/
+HEAP_LOCKED static void mheap_put_pages(uint64_t first, uint64_t npages) {
+  growth_apart(&vs_heap.pages.space);
+  //@ assert metadata: MetadataInv(&vs_heap.pages.space) && ArenasInv;
+  pageheap_put(&vs_heap.pages, first, npages);
+  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Pre) &&
+        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Pre) &&
+        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Pre) &&
+        vs_heap.filled_pages == \at(vs_heap.filled_pages, Pre); */
+  //@ assert arenas: ArenasInv && ArenasKept{Pre,Here};
+  //@ assert pays: PaysSame{Pre,Here};
+  //@ assert spans: SpansInv(&vs_heap.pages.space);
+  //@ assert theirs: SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+  //@ assert inv: HeapInv;
+}
+
 /* Returns the pages of a span that nobody else knows any more. */
 /*@ requires inv: HeapInv;
     requires valid: \valid_read(s);
@@ -476,15 +504,7 @@ static void mheap_release_span(struct mspan *s) {
   //@ assert before: SpanOwn(s, first, npages) && MetadataInv(&vs_heap.pages.space) && MineInv(&vs_heap.pages.space);
   //@ ghost Before: ;
   mheap_lock();
-  growth_apart(&vs_heap.pages.space);
-  /*@ assert where: Mine{Before}(first) && SpanSame{Before,Here}(s) &&
-        vs_arena_map[first / 8192] == \at(vs_arena_map[first / 8192], Before); */
-  //@ assert whose: \forall integer p; first <= p < first + npages ==> Mine{Before}(p);
-  //@ assert here: s->base == 8192 * first && s->npages == npages && g_pays[first] == s;
-  /*@ assert pages: \forall integer p; first < p < first + npages ==> Mine{Before}(p) && g_pays[p] == \null &&
-        (p / 8192 != first / 8192 ==> NoSpan(p / 8192, p % 8192)); */
-  /*@ assert heads: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==>
-        HeadKept{Before,Here}(first / 8192, q) && vs_arena_map[first / 8192]->head[q] == s; */
+  //@ assert kept: RunKept{Before,Here}(first, first + npages) && RunMine(first, first + npages);
   //@ assert own: SpanOwn(s, first, npages);
   struct heap_arena *a = mheap_arena(first);
   mheap_leave_span(a, s) /*@ ghost (first) */;
@@ -493,17 +513,7 @@ static void mheap_release_span(struct mspan *s) {
   /*@ assert each: \forall integer p; first < p < first + npages ==> SpanKept{Left,Here}(p) ==> g_pays[p] == \null &&
         NoSpan(p / 8192, p % 8192); */
   //@ assert mine: RunMine(first, first + npages) && RunSpanless(first, first + npages);
-  //@ assert metadata: MetadataInv(&vs_heap.pages.space) && ArenasInv;
-  //@ ghost Ended: ;
-  pageheap_put(&vs_heap.pages, first, npages);
-  /*@ assert kept: vs_heap.reclaim.peak == \at(vs_heap.reclaim.peak, Ended) &&
-        vs_heap.reclaim.last_peak == \at(vs_heap.reclaim.last_peak, Ended) &&
-        vs_heap.reclaim.owed == \at(vs_heap.reclaim.owed, Ended) &&
-        vs_heap.filled_pages == \at(vs_heap.filled_pages, Ended); */
-  //@ assert arenas: ArenasInv && ArenasKept{Ended,Here};
-  //@ assert pays: PaysSame{Ended,Here};
-  //@ assert spans: SpansInv(&vs_heap.pages.space);
-  //@ assert inv: HeapInv;
+  mheap_put_pages(first, npages);
   mheap_note_taken(0);
   mheap_unlock();
 }
@@ -731,6 +741,7 @@ HEAP_LOCKED static void mheap_set_heads(const struct mspan *s, uint64_t from, ui
     assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from page, npages, vs_pages, &vs_empty_span;
     ensures inv: HeapInv;
     ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+    ensures arenas: ArenasKept{Pre,Here};
     ensures free: \result ==> page + npages <= 34359738368 && RunFree(page, page + npages);
 */
 HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
@@ -767,24 +778,198 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   return grown;
 }
 
+/* The pages behind the end of a span in the arena where it starts, if it becomes npages pages long: it is the head of those that
+ * it comes to have, and nobody of those that it leaves. */
+/*@ requires valid: \valid_read(s);
+    requires bound: npages <= 34359738368;
+    requires there: s->base / 67108864 < 4194304 && vs_arena_map[s->base / 67108864] != \null;
+    requires inv: ArenasInv;
+    terminates \true;
+    assigns g_arenas[s->base / 67108864].head[0 .. 8191] \from s, &vs_empty_span;
+    ensures more: \forall integer q; \old(s->base) % 67108864 / 8192 + \old(s->npages) <= q < 8192 ==>
+      q < \old(s->base) % 67108864 / 8192 + npages ==> g_arenas[\old(s->base) / 67108864].head[q] == s;
+    ensures fewer: \forall integer q; \old(s->base) % 67108864 / 8192 + npages <= q < 8192 ==>
+      q < \old(s->base) % 67108864 / 8192 + \old(s->npages) ==> g_arenas[\old(s->base) / 67108864].head[q] == &vs_empty_span;
+    ensures frame: \forall integer q; 0 <= q < 8192 ==>
+      !(\old(s->base) % 67108864 / 8192 + \old(s->npages) <= q < \old(s->base) % 67108864 / 8192 + npages) ==>
+      !(\old(s->base) % 67108864 / 8192 + npages <= q < \old(s->base) % 67108864 / 8192 + \old(s->npages)) ==>
+      g_arenas[\old(s->base) / 67108864].head[q] == \old(g_arenas[s->base / 67108864].head[q]);
+*/
+HEAP_LOCKED static void mheap_move_end(struct mspan *s, uint64_t npages) {
+  if (npages < s->npages)
+    mheap_set_heads(s, npages, s->npages, &vs_empty_span);
+  else
+    mheap_set_heads(s, s->npages, npages, s);
+}
+
+/* Makes span s, from page first on, npages pages long: those that it leaves stay this thread's, those that it comes to have
+ * are. Before or then it ends at page end. */
+/*@ requires bound: first < 34359738368 && 1 <= npages <= 34359738368 - first;
+    requires end: first + npages <= end && first + s->npages <= end && (end == first + npages || end == first + s->npages);
+    requires inv: HeapInv;
+    requires valid: \valid_read(s);
+    requires own: SpanOwn(s, first, s->npages);
+    requires more: RunMine(first + s->npages, first + npages) && RunSpanless(first + s->npages, first + npages);
+    terminates \true;
+    assigns g_arenas[first / 8192].span[0 .. 8191].npages;
+    assigns g_arenas[first / 8192].head[0 .. 8191] \from s;
+    ensures inv: HeapInv;
+    ensures own: SpanOwn(s, first, npages);
+    ensures left: RunSpanless(first + npages, first + \old(s->npages));
+    ensures frame: SpansFrame{Pre,Here}(&vs_heap.pages);
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+*/
+HEAP_LOCKED static void mheap_set_length(struct mspan *s, uint32_t npages) /*@ ghost (uint64_t first, uint64_t end) */ {
+  //@ ghost uint64_t n = first / 8192;
+  //@ assert number: 0 <= n < 4194304 && PageIs(first, n, first % 8192);
+  //@ assert order: ArenasInv && SpansAt(n);
+  //@ assert at: ArenaAt(n);
+  growth_apart(&vs_heap.pages.space);
+  //@ assert few: vs_heap.pages.space.reserved.n <= 32768 && vs_heap.pages.space.heap.n <= 32768;
+  //@ ghost struct heap_arena *a = vs_arena_map[n];
+  //@ assert arena: a == &g_arenas[n] && ArenaInv(a, n) && DescriptorsInv(a) && PaidInv(a, n) && HeadsInv(a) && PayerInv(a, n);
+  //@ assert descriptor: Paid(n, s) && DescriptorOf(a, s) && s != &vs_empty_span;
+  //@ assert once: \forall integer q; 0 <= q < 8192 ==> q != first % 8192 ==> g_pays[8192 * n + q] != s;
+  //@ assert start: first == first / 8192 * 8192 + first % 8192;
+  /*@ assert base: s->base / 67108864 == first / 8192 && s->base % 8192 == 0 && s->base % 67108864 / 8192 == first % 8192; */
+  //@ ghost uint32_t have = s->npages;
+  //@ assert all: RunMine(first, end);
+  //@ assert spanhas: \forall integer q; 0 <= q < 8192 ==> (SpanHas(s, q) <==> first % 8192 <= q < first % 8192 + have);
+  //@ assert mapped: \forall integer q; 0 <= q < 8192 ==> PageInv(a, first / 8192, q) ==> a->head[q] == s ==> SpanHas(s, q);
+  //@ assert its: \forall integer q; 0 <= q < 8192 ==> a->head[q] == s ==> first % 8192 <= q < first % 8192 + have;
+  /*@ assert behind: \forall integer q; 0 <= q < 8192 ==> first % 8192 + have <= q < first % 8192 + npages ==>
+        first + have <= 8192 * n + q < first + npages && NoSpan(n, q) && a->head[q] == &vs_empty_span; */
+  mheap_move_end(s, npages);
+  s->npages = npages;
+  //@ assert is: \forall integer q; first % 8192 <= q < 8192 ==> q < first % 8192 + npages ==> a->head[q] == s;
+  /*@ assert left: \forall integer q; 0 <= q < 8192 ==> first % 8192 + npages <= q < first % 8192 + have ==>
+        a->head[q] == &vs_empty_span; */
+  /*@ assert rest: \forall integer q; 0 <= q < 8192 ==> !(first <= 8192 * n + q < end) ==>
+        a->head[q] == \at(g_arenas[first / 8192].head[q], Pre); */
+  //@ assert length: s->npages == npages && s->base == 8192 * first;
+  //@ assert stack: StackSame{Pre,Here}(a);
+  //@ assert descriptors: DescriptorsInv(a);
+  //@ assert back: \forall integer k; 0 <= k < 8192 ==> (DescriptorFree(a, k) <==> DescriptorFree{Pre}(a, k));
+  /*@ assert stay: \forall integer q; 0 <= q < 8192 ==> a->head[q] == \at(g_arenas[first / 8192].head[q], Pre) ||
+        (a->head[q] == s && \at(g_arenas[first / 8192].head[q], Pre) == &vs_empty_span) ||
+        (a->head[q] == &vs_empty_span && \at(g_arenas[first / 8192].head[q], Pre) == s && q != first % 8192); */
+  /*@ assert covers: \forall integer k, q; 0 <= k < 8192 ==> &a->span[k] != s ==>
+        (SpanCovers(a, first / 8192, k, q) <==> SpanCovers{Pre}(a, first / 8192, k, q)); */
+  /*@ assert has: \forall integer k, q; 0 <= k < 8192 ==> 0 <= q < 8192 ==> s == &a->span[k] ==>
+        (SpanCovers(a, first / 8192, k, q) <==> first % 8192 <= q < first % 8192 + npages); */
+  /*@ assert mapspans: \forall integer k; 0 <= k < 8192 ==> &a->span[k] != s ==>
+        SpanMapped{Pre}(a, first / 8192, k) ==> SpanMapped(a, first / 8192, k); */
+  //@ assert mapown: \forall integer k; 0 <= k < 8192 ==> s == &a->span[k] ==> SpanMapped(a, first / 8192, k);
+  //@ assert ownpages: \forall integer q; 0 <= q < 8192 ==> a->head[q] == s ==> PageInv(a, first / 8192, q);
+  /*@ assert pageinv: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s ==> PageInv{Pre}(a, first / 8192, q) ==>
+        PageInv(a, first / 8192, q); */
+  //@ assert pays: \forall integer p; 0 <= p < 34359738368 ==> g_pays[p] == \at(g_pays[p], Pre);
+#include "../spec/one_arena.acsl"
+  //@ assert here: ArenaAt(n);
+  //@ assert arenas: ArenasInv;
+  //@ assert nothing: \forall integer q; 0 <= q < 8192 ==> g_pays[8192 * n + q] != &vs_empty_span;
+  //@ assert samepaid: \forall struct mspan *t; Paid{Pre}(n, t) <==> Paid(n, t);
+  //@ assert paid: PaidInv(&g_arenas[n], n);
+  //@ assert still: PaidOnce(n);
+  //@ assert heads: HeadsInv(&g_arenas[n]);
+  //@ assert payer: PayerInv(&g_arenas[n], n);
+  //@ assert near: \forall integer q; 0 <= q < 8192 ==> !(first <= 8192 * n + q < end) ==> HeadKept{Pre,Here}(n, q);
+  //@ assert apart: \forall integer q; 0 <= q < 8192 ==> !(first <= 8192 * n + q < end) ==> g_pays[8192 * n + q] != s;
+  //@ assert located: OthersWhere{Pre,Here}(vs_arena_map[n], s) && PaidInv{Pre}(vs_arena_map[n], n);
+  //@ assert paidsame: PaysAt{Pre,Here}(n);
+  /*@ assert nearby: \forall integer q; 0 <= q < 8192 ==> HeadKept{Pre,Here}(n, q) ==> g_pays[8192 * n + q] != s ==>
+        SpanKept{Pre,Here}(8192 * n + q); */
+  //@ assert beside: NearKept{Pre,Here}(n, first, end);
+  //@ assert elsewhere: SpansElsewhere{Pre,Here}(first, end);
+#include "../spec/one_arena_heap.acsl"
+  /*@ assert beyond: \forall integer p; first < p < end ==> PageIs(p, p / 8192, p % 8192) && 0 <= p / 8192 < 4194304 &&
+        g_pays[p] == \null && (p / 8192 != n ==> NoSpan(p / 8192, p % 8192)); */
+  //@ assert own: SpanOwn(s, first, npages);
+  /*@ assert none: \forall integer p; first + npages <= p < first + have ==> g_pays[p] == \null && NoSpan(p / 8192, p % 8192); */
+}
+
+/* Makes span s, from page first on, shorter: it has its first npages pages then, the rest is returned. */
+/*@ requires inv: HeapInv;
+    requires bound: first < 34359738368;
+    requires valid: \valid_read(s);
+    requires own: SpanOwn(s, first, s->npages);
+    requires less: 1 <= npages < s->npages;
+    terminates \true;
+    assigns vs_heap.pages, vs_heap.reclaim, vs_pages, { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns g_arenas[0 .. 4194303] \from s, first, npages;
+    assigns g_mine[0 .. 34359738367];
+    ensures inv: HeapInv;
+    ensures own: SpanOwn(s, first, npages);
+    ensures gone: NoneMine(first + npages, first + \old(s->npages));
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+*/
+HEAP_LOCKED static void mheap_shrink(struct mspan *s, uint64_t first, uint32_t npages) {
+  uint64_t have = s->npages;
+  mheap_set_length(s, npages) /*@ ghost (first, first + have) */;
+  //@ assert metadata: MetadataInv(&vs_heap.pages.space) && MineInv(&vs_heap.pages.space) && SpansInv(&vs_heap.pages.space);
+  //@ ghost Cut: ;
+  mheap_put_pages(first + npages, have - npages);
+  //@ assert both: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+  //@ assert pays: PaysSame{Cut,Here};
+  //@ assert kept: RunKept{Cut,Here}(first, first + npages) && RunMine(first, first + npages);
+  //@ assert own: SpanOwn(s, first, npages);
+  //@ ghost Put: ;
+  mheap_note_taken(0);
+  //@ assert noted: Guarantee{Put,Here}(&vs_heap.pages.space) && SpansGuarantee{Put,Here}(&vs_heap.pages.space);
+}
+
+/* Makes span s, from page first on, npages pages long, if the pages behind it are free or the heap can grow
+ * there. Whether it is. */
+/*@ requires inv: HeapInv;
+    requires bound: first < 34359738368;
+    requires valid: \valid_read(s);
+    requires own: SpanOwn(s, first, s->npages);
+    requires more: s->npages < npages;
+    terminates \true;
+    assigns vs_heap.pages, vs_heap.reclaim, g_os[0 .. 34359738367], { *BlockPlace(n) | integer n; 0 <= n < 1048576 };
+    assigns vs_pages, vs_arena_map[0 .. 4194303], g_arenas[0 .. 4194303] \from s, first, npages, vs_pages, &vs_empty_span;
+    assigns g_mine[0 .. 34359738367];
+    ensures inv: HeapInv;
+    ensures own: \result ==> SpanOwn(s, first, npages);
+    ensures same: !\result ==> SpanOwn(s, first, \old(s->npages));
+    ensures guarantee: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+*/
+HEAP_LOCKED static bool mheap_stretch(struct mspan *s, uint64_t first, uint32_t npages) {
+  uint32_t have = s->npages;
+  //@ assert metadata: MetadataInv(&vs_heap.pages.space) && MineInv(&vs_heap.pages.space) && SpansInv(&vs_heap.pages.space);
+  bool reached = mheap_reach(first + have, npages - have);
+  //@ assert pays: PaysSame{Pre,Here};
+  //@ assert kept: RunKept{Pre,Here}(first, first + have) && RunMine(first, first + have);
+  //@ assert own: SpanOwn(s, first, have);
+  if (!reached) return false;
+  //@ ghost Reached: ;
+  //@ assert there: MetadataInv(&vs_heap.pages.space) && MineInv(&vs_heap.pages.space) && SpansInv(&vs_heap.pages.space);
+  uint64_t dirty = mheap_take_pages(first + have, npages - have);
+  //@ assert both: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+  //@ assert alsopays: PaysSame{Reached,Here};
+  //@ assert keeps: RunKept{Reached,Here}(first, first + have) && RunMine(first, first + have);
+  //@ assert still: SpanOwn(s, first, have);
+  mheap_set_length(s, npages) /*@ ghost (first, first + npages) */;
+  //@ assert longer: Guarantee{Pre,Here}(&vs_heap.pages.space) && SpansGuarantee{Pre,Here}(&vs_heap.pages.space);
+  //@ ghost Set: ;
+  mheap_note_taken(npages - have - dirty);
+  //@ assert noted: Guarantee{Set,Here}(&vs_heap.pages.space) && SpansGuarantee{Set,Here}(&vs_heap.pages.space);
+  return true;
+}
+
 bool mheap_resize_large(struct mspan *s, uint64_t npages) {
-  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages, clean = 0;
-  bool done = true;
+  uint64_t first = s->base / VS_PAGE_SIZE, have = s->npages;
   if (npages == have) return true;
+  //@ assert before: SpanOwn(s, first, have) && MetadataInv(&vs_heap.pages.space) && MineInv(&vs_heap.pages.space);
+  //@ ghost Before: ;
   mheap_lock();
-  if (npages < have) {
-    mheap_set_heads(s, npages, have, &vs_empty_span);
-    pageheap_put(&vs_heap.pages, first + npages, have - npages);
-  } else if (mheap_reach(first + have, npages - have)) {
-    clean = npages - have - pageheap_take(&vs_heap.pages, first + have, npages - have);
-    mheap_set_heads(s, have, npages, s);
-  } else {
-    done = false;
-  }
-  if (done) {
-    s->npages = (uint32_t)npages;
-    mheap_note_taken(clean);
-  }
+  //@ assert kept: RunKept{Before,Here}(first, first + have) && RunMine(first, first + have);
+  //@ assert own: SpanOwn(s, first, have);
+  bool done = true;
+  if (npages < have)
+    mheap_shrink(s, first, (uint32_t)npages);
+  else
+    done = mheap_stretch(s, first, (uint32_t)npages);
   mheap_unlock();
   return done;
 }

@@ -30,6 +30,8 @@
 #include "pagealloc.h"
 #include "pagecache.h"
 
+#include "../spec/mheap.acsl"
+
 /* Most descriptors that a cache holds. */
 #define VS_CACHE_DESCRIPTORS 16u
 
@@ -75,6 +77,19 @@ uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) VS_EXCLUDES
 bool mheap_free_large(struct mspan *s) VS_EXCLUDES(vs_heap.lock);
 
 /* Makes a large span npages long in place, if it can: with free pages behind it, or by growing the heap there. */
+/*@ requires inv: HeapInv;
+    requires valid: \valid_read(s);
+    requires own: SpanOwn(s, s->base / 8192, s->npages);
+    requires bound: 1 <= npages <= 4294967295;
+    terminates \true;
+    assigns HEAP_STATE \from HEAP_STATE;
+    assigns g_mine[0 .. 34359738367];
+    ensures inv: HeapInv;
+    ensures own: \result ==> SpanOwn(s, \old(s->base) / 8192, npages);
+    ensures same: !\result ==> SpanOwn(s, \old(s->base) / 8192, \old(s->npages));
+    ensures gone: npages < \old(s->npages) ==>
+      NoneMine(\old(s->base) / 8192 + npages, \old(s->base) / 8192 + \old(s->npages));
+*/
 bool mheap_resize_large(struct mspan *s, uint64_t npages) VS_EXCLUDES(vs_heap.lock);
 
 /* Moves the memory of the first npages pages of a large span to those of another, without copying; those of from read as
