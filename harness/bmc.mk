@@ -4,5 +4,5 @@
 H ?=
 
 .PHONY: bmc
-bmc: ## bounded model checking and exhaustive scheduling [H=harness]; results in build/results/bmc.json
-	@bash -c 'set -euo pipefail; proofs/toolchain/setup.sh bmc; . proofs/toolchain/env.sh; exec python3 harness/bmc.py $(H)' </dev/null
+bmc: ## bounded model checking and exhaustive scheduling [H=harness RECORDED=1]; results in build/results/bmc.json
+	@bash -c 'set -euo pipefail; proofs/toolchain/setup.sh bmc; . proofs/toolchain/env.sh; exec python3 harness/bmc.py $(if $(RECORDED),--recorded) $(H)' </dev/null

@@ -3,7 +3,7 @@
 """Runs the model-checking harnesses: harness/cbmc/*/ with CBMC, harness/sched/*/ with the scheduler,
 harness/relacy/*/ with relacy, harness/spin/*/ with Spin.
 
-  harness/bmc.py [--list] [--jobs N] [NAME...]
+  harness/bmc.py [--list] [--jobs N] [--recorded] [--save] [NAME...]
 
 Each harness folder holds harness.c (for Spin harness.pml) and harness.json (harness/README.md describes
 its fields). A harness passes when all of this holds:
@@ -12,7 +12,9 @@ its fields). A harness passes when all of this holds:
            (a harness for the scheduler or relacy counts how often, in the verifying run itself);
   cover    (CBMC without threads) the blocks of the code that are never reached are those on its list;
   bug      every seeded bug makes the property fail that its entry names.
-A full run writes build/results/bmc.json. Exit status: 0 all passed, 1 a harness missed, 2 wrong use.
+A full run writes build/results/bmc.json. proofs/sessions/bmc.json records which seeded bugs were found (--save), with a digest
+of all files that a harness can read; with --recorded, as in `make certify`, those of the same digest stand, but a few are looked
+for again, by chance which. What verifies is always run. Exit status: 0 all passed, 1 a harness missed, 2 wrong use.
 """
 
 import argparse
@@ -20,10 +22,12 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import random
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "proofs"))
+import record  # noqa: E402
 from tree import Tree  # noqa: E402
 from bmc_cbmc import CBMC_VERSION, cbmc_bug, cbmc_cover, cbmc_reach, cbmc_verify, check_cbmc  # noqa: E402
 from bmc_common import BUILD, Miss, ROOT, fail_usage, load_harnesses  # noqa: E402
@@ -35,13 +39,14 @@ VERIFY = {"cbmc": cbmc_verify, "sched": program_verify, "relacy": program_verify
 BUG = {"cbmc": cbmc_bug, "sched": program_bug, "relacy": program_bug, "spin": spin_bug}
 NAMES = {"cbmc": f"CBMC {CBMC_VERSION}", "sched": "exhaustive scheduler", "relacy": "relacy, full search",
          "spin": f"Spin {SPIN_VERSION}"}
+AGAIN = 8  # seeded bugs on record that are looked for again
 
 
 # ---- tasks ------------------------------------------------------------------------------------------------
 class Task:
     def __init__(self, harness, kind, label, action):
         self.harness, self.kind, self.label, self.action = harness, kind, label, action
-        self.ok, self.note, self.seconds = False, "", 0.0
+        self.ok, self.note, self.seconds, self.recorded = False, "", 0.0, False
 
     def run(self):
         start = time.monotonic()
@@ -71,6 +76,21 @@ def tasks_of(harness):
         yield Task(harness, "bug", bug["name"], lambda bug=bug, run=run: bug_run(harness, run, bug))
 
 
+def digest(tree):
+    """sha256 over every file that a harness can read, and the tools' versions."""
+    harness = [str(path.relative_to(ROOT)) for path in (ROOT / "harness").rglob("*") if path.is_file() and "__pycache__" not in path.parts
+               and path.relative_to(ROOT).parts[1] not in ("tests", "bench", "gc")]
+    files = tree.sources() + [str(path.relative_to(ROOT)) for path in (ROOT / "spec").iterdir() if path.is_file()] + harness
+    return tree.hash_files(sorted(files), json.dumps(NAMES, sort_keys=True))
+
+
+def stand_on_record(bugs, standing):
+    """Of the bugs on record, all but a few need not be looked for."""
+    again = random.sample(sorted(standing), min(AGAIN, len(standing)))
+    for name in standing.keys() - set(again):
+        bugs[name].ok, bugs[name].note, bugs[name].recorded = True, standing[name], True
+
+
 def run_all(tasks, jobs):
     done = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -96,7 +116,7 @@ def summary_of(harness, tasks):
         "runs": [{"name": t.label, "verdict": "pass" if t.ok else "fail", "seconds": round(t.seconds, 1),
                   "note": t.note.splitlines()[0][:200] if t.note else ""} for t in own if t.kind == "verify"],
         "not_vacuous": all(t.ok for t in own if t.kind in ("reach", "cover") or t.harness.tool != "cbmc"),
-        "seeded_bugs": [{"name": t.label, "found": t.ok} for t in own if t.kind == "bug"],
+        "seeded_bugs": [{"name": t.label, "found": t.ok, "recorded": t.recorded} for t in own if t.kind == "bug"],
     }
 
 
@@ -104,10 +124,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="print the harnesses and what each shows")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    parser.add_argument("--recorded", action="store_true", help="let seeded bugs stand that were found, by the record, in the same files")
+    parser.add_argument("--save", action="store_true", help="store the record of the seeded bugs that are found")
     parser.add_argument("names", nargs="*", metavar="NAME", help="harnesses to run (default: all)")
     arguments = parser.parse_args()
     if arguments.jobs < 1:
         fail_usage("--jobs must be at least 1")
+    if arguments.save and arguments.names:
+        fail_usage("--save wants all harnesses")
     harnesses = load_harnesses()
     unknown = set(arguments.names) - {h.name for h in harnesses}
     if unknown:
@@ -120,14 +144,19 @@ def main():
     for tool in sorted({h.tool for h in chosen} & set(CHECKS)):
         CHECKS[tool]()
     start = time.monotonic()
-    sources_before = Tree(str(ROOT)).source_hash()
+    tree = Tree(str(ROOT))
+    sources_before = tree.source_hash()
     os.nice(10)
     try:
         tasks = [task for h in chosen for task in tasks_of(h)]
     except Miss as miss:
         fail_usage(str(miss))
+    bugs = {f"{task.harness.name}/{task.label}": task for task in tasks if task.kind == "bug"}
+    found_before, depends_on = record.Record(tree, "bmc"), dict.fromkeys(bugs, digest(tree))
+    if arguments.recorded:
+        stand_on_record(bugs, found_before.standing(depends_on))
     try:
-        run_all(sorted(tasks, key=lambda task: task.kind != "verify"), arguments.jobs)  # the long ones first
+        run_all(sorted((t for t in tasks if not t.recorded), key=lambda task: task.kind != "verify"), arguments.jobs)  # the long ones first
     finally:
         remove_engines()
     summaries = [summary_of(h, tasks) for h in chosen]
@@ -137,13 +166,16 @@ def main():
         print(f"{s['name']:18} {s['tool']:22} {found:>5} of {len(s['seeded_bugs']):<2} {s['seconds']:8.1f}  {s['verdict']}")
     passed = all(s["verdict"] == "pass" for s in summaries)
     print(f"bmc: {len(chosen)} harnesses, {'all pass' if passed else 'NOT all pass'}, "
-          f"{time.monotonic() - start:.0f} s")
+          f"{sum(task.recorded for task in tasks)} of {len(bugs)} seeded bugs on record, {time.monotonic() - start:.0f} s")
     if arguments.names:
         print("bmc: a selection was run; build/results/bmc.json is left as it was")
     elif Tree(str(ROOT)).source_hash() != sources_before:
         print("bmc: src/ or spec/ has changed during the run; no result is written")
         return 1
     else:
+        if arguments.save:
+            found = {name: task.note for name, task in bugs.items() if task.ok}
+            found_before.save({name: depends_on[name] for name in found}, found)
         result = {"sources": sources_before, "harnesses": summaries}
         (BUILD / "results").mkdir(parents=True, exist_ok=True)
         (BUILD / "results" / "bmc.json").write_text(json.dumps(result, indent=1) + "\n")
