@@ -29,7 +29,7 @@ import record
 from tree import Tree, ToolError, copy_tree, main_guard
 
 # Modules of which --recorded judges a mutant again although its kill is on record.
-AGAIN = 8
+AGAIN = 4
 HEADER = re.compile(r"\A(?:# SPDX-License-Identifier: \S+\n)?# (?P<what>[^\n]+)\n(?:#[^\n]*\n)*?# Functions: (?P<functions>[^\n]+)\n")
 
 

@@ -9,13 +9,14 @@ Five ways to notice that a proof says nothing:
 - what Alt-Ergo is told of division, proofs/toolchain/why3/division.mlw, must follow for the other provers;
 - false_goals.py: small false goals, of which no prover may prove any.
 proofs/sessions/smoke.json records the modules in which nothing was found (--save), each with a digest of all that it depends
-on. With --recorded, as in `make certify`, the first two stand for a module of the same digest, but one is tried again.
+on. With --recorded, as in `make certify`, the first two stand for a module of the same digest, but a few of the functions, by
+chance which, are tried again.
 Exit status 0: all as it should be; 1: something proves that must not; 2: usage or tool error.
 """
 # SPDX-License-Identifier: Apache-2.0
 
 import argparse
-import concurrent.futures
+import functools
 import json
 import os
 import random
@@ -33,6 +34,8 @@ from tree import Tree, ToolError, bodies_in, blank_comments, blank_directives, c
 
 # Who looks for falsehood: the one that proves most goals here, as every prover has to give up on each claim.
 SEEKERS = ["alt-ergo"]
+
+AGAIN = 8  # functions of modules on record that are tried again
 
 REACH = "vs_reach"
 CLAIM = f"/*@ check {REACH}: \\false; */"
@@ -124,14 +127,18 @@ def dead_returns(tree, module, run):
     return sum(seen.values()), findings
 
 
-def smoke_module(tree, name, env, options):
-    """One run of an instrumented module: what was tried, and what proves that must not."""
+def smoke_module(tree, name, env, options, only=None):
+    """One run of an instrumented module, or of some of its functions: ({what was tried}, what proves that must not)."""
     module = prove.Module(instrumented(tree, name), name)
     module.find_functions(env)
+    if only:
+        module.skip += [f for f in module.functions if f not in only]
+        module.functions = {f: at for f, at in module.functions.items() if f in only}
     run = run_wp(tree, module, env, options)
     claims, unreachable = dead_returns(tree, module, run)
     findings = [*module.errors, *dead_tests(tree, module, run), *unreachable]
-    print(f"{name}: {len(run.smoke)} smoke tests, {claims} returns, {len(findings)} findings", flush=True)
+    of = f" ({', '.join(sorted(only))})" if only else ""
+    print(f"{name}{of}: {len(run.smoke)} smoke tests, {claims} returns, {len(findings)} findings", flush=True)
     return {"module": name, "smoke_tests": len(run.smoke), "returns": claims}, findings
 
 
@@ -145,8 +152,8 @@ class Negative(prove.Module):
         self.hypotheses = {}
 
 
-def run_negative(tree, path, env, options):
-    """The negative's finding, or None when it fails exactly where it says."""
+def negative_finding(tree, path, env, options):
+    """What is wrong with the negative, or None when it fails exactly where it says."""
     expected = EXPECT.findall(tree.read(path))
     if not expected:
         return f"{path}: has no line 'Expect: <function> <label>'"
@@ -172,17 +179,33 @@ def run_negative(tree, path, env, options):
     return None
 
 
+def run_negative(tree, path, env, options):
+    """(None, findings)"""
+    found = negative_finding(tree, path, env, options)
+    print(f"{os.path.basename(path)}: {'FAILS' if found else 'fails to prove, as it must'}", flush=True)
+    return None, [found] if found else []
+
+
 def division_lemmas(tree, env):
-    """(lemmas, findings): each must be proved, by Why3's own theory of division, by one of two provers."""
+    """(None, findings): each lemma must be proved, by Why3's own theory of division, by one of two provers."""
     path, valid = os.path.join(tree.root, DIVISION), set()
     if re.search(r"^\s*axiom\b", tree.read(DIVISION), re.M):
-        return 0, [f"{DIVISION}: has an axiom"]
+        return None, [f"{DIVISION}: has an axiom"]
     lemmas = re.findall(r"^\s*lemma (\w+)", tree.read(DIVISION), re.M)
     for prover in ("Z3,4.8.12", "CVC4,1.8"):
         said = subprocess.run(["why3", "prove", "-P", prover, "-t", "5", path], env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout.decode("utf-8", "replace")
         valid |= set(re.findall(r"Goal (\w+)\.\nProver result is: Valid", said))
-    return len(lemmas), [f"{DIVISION}: {name}: is not proved" for name in lemmas if name not in valid]
+    found = [f"{DIVISION}: {name}: is not proved" for name in lemmas if name not in valid]
+    print(f"{DIVISION}: {len(lemmas)} lemmas, {len(found)} findings", flush=True)
+    return None, found
+
+
+def all_false_goals(env):
+    """(None, findings)"""
+    found = false_goals.findings(env, FALSE_GOALS)
+    print(f"false goals: {false_goals.GOALS} asked of each prover, {len(found)} findings", flush=True)
+    return None, found
 
 
 def digests(tree, names, tools, options):
@@ -191,10 +214,14 @@ def digests(tree, names, tools, options):
             for n in names}
 
 
-def on_record(standing):
-    """{module: its counts} of those in which nothing is found without a run: all on record, but for one."""
-    again = random.choice(sorted(standing)) if standing else None
-    return {n: {**counts, "recorded": True} for n, counts in standing.items() if n != again}
+def tried_again(tree, standing):
+    """{module: some of its functions}: a few of all functions of the modules on record, each as likely."""
+    modules = [prove.Module(tree, n) for n in sorted(standing)]
+    functions = [(m.name, f) for m in modules for f in sorted(m.source) if m.status_of(f) == "proved"]
+    again = {}
+    for name, function in random.sample(functions, min(AGAIN, len(functions))):
+        again.setdefault(name, set()).add(function)
+    return again
 
 
 def arguments(argv):
@@ -223,28 +250,22 @@ def main():
     names = prove.choose_modules(tree, options)
     begin, sources = time.monotonic(), tree.proof_hash()
     clean, depends_on = record.Record(tree, "smoke"), digests(tree, names, tools, options)
-    recorded = on_record(clean.standing(depends_on)) if options.recorded else {}
-    answers = framac.each_module([n for n in names if n not in recorded], lambda name: smoke_module(tree, name, env, options),
-                                 os.cpu_count() or 1, lambda name: prove.session_size(tree, name))
+    recorded = clean.standing(depends_on) if options.recorded else {}
+    again = tried_again(tree, recorded)
+    negatives = [] if options.module else tree.listing("proofs/negatives", ".c")
+    tasks = {n: functools.partial(smoke_module, tree, n, env, options, again.get(n)) for n in names if n not in recorded or n in again}
+    if not options.module:
+        cached = argparse.Namespace(**{**vars(options), "cached": True})
+        tasks[DIVISION] = functools.partial(division_lemmas, tree, env)
+        tasks.update({path: functools.partial(run_negative, tree, path, env, cached) for path in negatives})
+        tasks["false goals"] = functools.partial(all_false_goals, env)
+    answers = dict(zip(tasks, framac.each_module(list(tasks), lambda name: tasks[name](), os.cpu_count() or 1,
+                                                 lambda name: prove.session_size(tree, name) if name in names else 0)))
     if framac.stopping.is_set():
         raise KeyboardInterrupt
-    counts, findings = [*recorded.values(), *(count for count, _ in answers)], [f for _, found in answers for f in found]
-    suspect = {count["module"] for count, found in answers if found}
-    negatives = [] if options.module else tree.listing("proofs/negatives", ".c")
-    options.cached = True
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        answers = list(pool.map(lambda path: run_negative(tree, path, env, options), negatives))
-    for path, said in zip(negatives, answers):
-        print(f"{os.path.basename(path)}: {'FAILS' if said else 'fails to prove, as it must'}", flush=True)
-        if said:
-            findings.append(said)
-    if not options.module:
-        lemmas, found = division_lemmas(tree, env)
-        print(f"{DIVISION}: {lemmas} lemmas, {len(found)} findings", flush=True)
-        findings += found
-        asked, found = false_goals.findings(env, FALSE_GOALS)
-        print(f"false goals: {asked} asked of each prover, {len(found)} findings", flush=True)
-        findings += found
+    counts = [{**recorded[n], "recorded": True, "again": sorted(again.get(n, []))} if n in recorded else answers[n][0] for n in names]
+    findings = [f for _, found in answers.values() for f in found]
+    suspect = {name for name, (_, found) in answers.items() if found}
     if not options.module and not negatives:
         findings.append("proofs/negatives has no must_fail_*.c")
     for f in findings:
@@ -253,12 +274,12 @@ def main():
     if not options.module:
         with open(tree.build("results", "smoke.json"), "w", encoding="utf-8") as f:
             json.dump({"sources": sources, "modules": counts, "negatives": [os.path.basename(n) for n in negatives],
-                       "false_goals": asked, "findings": findings}, f, indent=1)
+                       "false_goals": false_goals.GOALS, "findings": findings}, f, indent=1)
             f.write("\n")
     if options.save:
-        found = {c["module"]: {k: v for k, v in c.items() if k != "recorded"} for c in counts if c["module"] not in suspect}
+        found = {c["module"]: {k: v for k, v in c.items() if k not in ("recorded", "again")} for c in counts if c["module"] not in suspect}
         clean.save({name: depends_on[name] for name in found}, found)
-    print(f"smoke: {len(findings)} findings, {len(recorded)} modules on record, in {time.monotonic() - begin:.0f} s")
+    print(f"smoke: {len(findings)} findings, {len(recorded)} modules on record, {sum(map(len, again.values()))} of their functions tried again, in {time.monotonic() - begin:.0f} s")
     return 1 if findings else 0
 
 
