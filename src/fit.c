@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Where a span goes. Contracts stand in fit.h. */
+#define VERISPAN_PAGETREE_LEMMAS
 #include "fit.h"
+
+#include "../spec/multiples.acsl"
 
 /* The least multiple of align that is not below page. */
 /*@ requires range: page <= 34359738368 && 1 <= align <= VS_FIT_MAX;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reserving address space with its metadata, and making it the heap's. Contracts stand in growth.h. */
+#define VERISPAN_GROWTH_LEMMAS
 #include "growth.h"
 
 /* The heap grows to multiples of this many bytes where it can, for fewer system calls. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Free pages that hold memory. Contracts stand in idle.h. */
+#define VERISPAN_PAGETREE_LEMMAS
 #include "idle.h"
 
 #include "candidate.h"

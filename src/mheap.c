@@ -398,6 +398,7 @@ HEAP_LOCKED static struct fresh_span mheap_take(uint64_t page, uint32_t npages, 
   //@ ghost Made: ;
   mheap_note_taken(npages - got.dirty);
   //@ assert noted: Guarantee{Made,Here}(&vs_heap.pages.space) && SpansGuarantee{Made,Here}(&vs_heap.pages.space);
+  //@ assert kept: RunKept{Made,Here}(first, first + npages) && RunMine(first, first + npages);
   //@ assert own: SpanOwn(got.span, first, npages);
   return got;
 }
@@ -605,7 +606,10 @@ HEAP_LOCKED static uint64_t mheap_cacheable(uint64_t page) {
   /*@ assert bits: \forall integer j; 0 <= j < 64 ==>
         (Bit(free, j) <==> MapBit(&vs_pages.block[page / 32768]->chunk[page / 512 % 64].free[0], 64 * w + j)); */
   //@ assert pages: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> PageFree(first + j));
-  return free & bits_below(end) & bits_not(bits_below(k));
+  //@ assert end: \forall integer j; k <= j < 64 ==> (j < end <==> j < page % 64 + vs_heap.pages.used / 128);
+  free &= bits_below(end) & bits_not(bits_below(k));
+  //@ assert got: \forall integer j; 0 <= j < 64 ==> (Bit(free, j) <==> PageFree(first + j) && k <= j < end);
+  return free;
 }
 
 /* Fills an empty cache with the pages behind the last page of a span of npages pages that was just made, if they are
@@ -778,8 +782,8 @@ HEAP_LOCKED static bool mheap_reach(uint64_t page, uint64_t npages) {
   return grown;
 }
 
-/* The pages behind the end of a span in the arena where it starts, if it becomes npages pages long: it is the head of those that
- * it comes to have, and nobody of those that it leaves. */
+/* In the arena where span s starts: makes s the head of the pages that it gets by becoming npages pages long, and of those that
+ * it loses none. */
 /*@ requires valid: \valid_read(s);
     requires bound: npages <= 34359738368;
     requires there: s->base / 67108864 < 4194304 && vs_arena_map[s->base / 67108864] != \null;
@@ -872,6 +876,19 @@ HEAP_LOCKED static void mheap_set_length(struct mspan *s, uint32_t npages) /*@ g
   //@ assert paid: PaidInv(&g_arenas[n], n);
   //@ assert still: PaidOnce(n);
   //@ assert heads: HeadsInv(&g_arenas[n]);
+  //@ assert payown: \forall integer p; 0 <= p < 8192 ==> g_pays[8192 * n + p] == s ==> p == first % 8192;
+  /*@ assert were: \forall integer q; 0 <= q < 8192 ==> a->head[q] != s ==> a->head[q] != &vs_empty_span ==>
+        \at(g_arenas[first / 8192].head[q], Pre) == a->head[q]; */
+  /*@ assert are: \forall integer q; 0 <= q < 8192 ==> \at(g_arenas[first / 8192].head[q], Pre) != s ==>
+        \at(g_arenas[first / 8192].head[q], Pre) != &vs_empty_span ==> a->head[q] == \at(g_arenas[first / 8192].head[q], Pre); */
+  /*@ assert payerpre: \forall integer p, q; 0 <= p < 8192 ==> 0 <= q < 8192 ==> g_pays[8192 * n + p] != \null ==>
+        \at(g_arenas[first / 8192].head[q], Pre) == g_pays[8192 * n + p] ==>
+        \at(g_arenas[first / 8192].head[p], Pre) == g_pays[8192 * n + p]; */
+  /*@ assert paywas: \forall integer p, q; 0 <= p < 8192 ==> 0 <= q < 8192 ==> g_pays[8192 * n + p] != \null ==>
+        g_pays[8192 * n + p] != s ==> a->head[q] == g_pays[8192 * n + p] ==>
+        \at(g_arenas[first / 8192].head[q], Pre) == g_pays[8192 * n + p]; */
+  /*@ assert paystays: \forall integer p; 0 <= p < 8192 ==> g_pays[8192 * n + p] != \null ==> g_pays[8192 * n + p] != s ==>
+        \at(g_arenas[first / 8192].head[p], Pre) == g_pays[8192 * n + p] ==> a->head[p] == g_pays[8192 * n + p]; */
   //@ assert payer: PayerInv(&g_arenas[n], n);
   //@ assert near: \forall integer q; 0 <= q < 8192 ==> !(first <= 8192 * n + q < end) ==> HeadKept{Pre,Here}(n, q);
   //@ assert apart: \forall integer q; 0 <= q < 8192 ==> !(first <= 8192 * n + q < end) ==> g_pays[8192 * n + q] != s;

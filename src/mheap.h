@@ -30,6 +30,7 @@
 #include "pagealloc.h"
 #include "pagecache.h"
 
+#include "../spec/heaplock_spans.acsl"
 #include "../spec/mheap.acsl"
 
 /* Most descriptors that a cache holds. */

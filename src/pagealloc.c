@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The tree of summaries over the chunks. Contracts stand in pagealloc.h. */
+#define VERISPAN_PAGETREE_LEMMAS
 #include "pagealloc.h"
 
 struct page_alloc vs_pages;

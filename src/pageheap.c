@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Taking, returning and counting the pages of the heap. Contracts stand in pageheap.h. */
+#define VERISPAN_PAGETREE_LEMMAS
+#define VERISPAN_GROWTH_LEMMAS
+#define VERISPAN_PAGEHEAP_LEMMAS
 #include "pageheap.h"
 
 /* Notes how many pages there are of each kind now. */

@@ -145,7 +145,10 @@ SCAVENGE_LOCKED static struct page_run scavenge_take(enum reclaim_reason why, ui
         RunSpanless(run.first, run.first + run.npages); */
   //@ assert inv: HeapInv;
   //@ assert took: Rely{Turned,Here} && OwnKept{Turned,Here};
+  //@ ghost Took: ;
   scavenge_leave(run.npages);
+  //@ assert same: PagesSame{Took,Here};
+  //@ assert pages: 0 < run.npages ==> PagesTaken(run.first, run.first + run.npages);
   //@ assert rely: OwnKept{Pre,Here};
   mheap_unlock();
   return run;
