@@ -23,6 +23,7 @@ import json
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import time
 
@@ -81,7 +82,8 @@ def digest(tree):
     harness = [str(path.relative_to(ROOT)) for path in (ROOT / "harness").rglob("*") if path.is_file() and "__pycache__" not in path.parts
                and path.relative_to(ROOT).parts[1] not in ("tests", "bench", "gc")]
     files = tree.sources() + [str(path.relative_to(ROOT)) for path in (ROOT / "spec").iterdir() if path.is_file()] + harness
-    return tree.hash_files(sorted(files), json.dumps(NAMES, sort_keys=True))
+    gcc = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    return tree.hash_files(sorted(files), json.dumps({**NAMES, "gcc": gcc}, sort_keys=True))
 
 
 def stand_on_record(bugs, standing):
