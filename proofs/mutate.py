@@ -31,6 +31,7 @@ from tree import Tree, ToolError, copy_tree, main_guard
 # Modules of which --recorded judges a mutant again although its kill is on record.
 AGAIN = 4
 HEADER = re.compile(r"\A(?:# SPDX-License-Identifier: \S+\n)?# (?P<what>[^\n]+)\n(?:#[^\n]*\n)*?# Functions: (?P<functions>[^\n]+)\n")
+LABEL = re.compile(r"(?:call_\w+_requires|loop_invariant|assert|check|ensures)_(?!rte_)(?P<label>\w+?)(?:_preserved|_established)?(?:_part\d+)?$")
 
 
 class Mutant:
@@ -82,8 +83,17 @@ def apply_patch(tree, mutant, copy):
     return None
 
 
-def run_function(tree, copy, module_name, function, env, options, timeout):
-    """The goal that the mutant leaves open for timeout seconds, or None. It counts only if unchanged it took half as many."""
+def property_of(function, goal):
+    """The label of the property that a goal of a function is of, or None: of another function, or without a label."""
+    m = LABEL.match(goal[len(function) + 1:]) if goal.startswith(function + "_") else None
+    return m.group("label") if m else None
+
+
+def run_function(tree, copy, module_name, function, env, options, timeout, label=None):
+    """The goal that the mutant leaves open for timeout seconds, or None. It counts only if unchanged it took half as many.
+
+    With a label only goals of properties of that name are tried.
+    """
     goals, verdicts = baseline(tree, module_name)
     lemma = function.startswith("lemma:")
     name = function[6:] if lemma else function
@@ -102,30 +112,32 @@ def run_function(tree, copy, module_name, function, env, options, timeout):
         if lemma:
             args += ["-wp-prop", name]
         else:
-            args += ["-wp-fct", name]
+            args += ["-wp-fct", name] + (["-wp-prop", label] if label else [])
         run = framac.frama_c(copy, module.unit, [args], env, scripts=scripts,
                              enough=lambda g, r: not r.goals[g]["proved"] and telling(g))
     finally:
         shutil.rmtree(temp, ignore_errors=True)
     opened = [run.stopped] if run.stopped else [g for g, v in run.goals.items() if not v["proved"] and telling(g)]
-    if not run.goals:
+    if not run.goals and not label:
         raise LookupError(f"no goal was generated for {name}")
     return framac.without_model(opened[0]) if opened else None
 
 
-def judge(tree, mutant, env, options):
-    """(verdict, detail) of one mutant."""
+def judge(tree, mutant, env, options, noticed=""):
+    """(verdict, detail) of one mutant. What noticed it in other sources, by the record, is tried first, and alone."""
     copy = copy_tree(tree, "mutate", mutant.name)
     complaint = apply_patch(tree, mutant, copy)
     if complaint:
         return "does not apply", complaint
     # What survives is judged again with more time: the proof may have been slow, on a loaded machine, where it would notice.
-    for function, timeout in [(f, t) for t in (options.timeout, prove.PATIENCE * options.timeout) for f in mutant.functions]:
+    runs = [(f, options.timeout, label) for f in mutant.functions if (label := property_of(f, noticed))]
+    runs += [(f, t, None) for t in (options.timeout, prove.PATIENCE * options.timeout) for f in mutant.functions]
+    for function, timeout, label in runs:
         module = module_of(tree, function)
         if module is None:
             return "unknown function", function
         try:
-            goal = run_function(tree, copy, module, function, env, options, timeout)
+            goal = run_function(tree, copy, module, function, env, options, timeout, label)
         except LookupError as e:
             return "invalid", str(e)
         except ToolError as e:
@@ -155,11 +167,11 @@ def on_record(tree, mutants, standing):
     return {name: goal for name, goal in standing.items() if name not in again}
 
 
-def row(tree, mutant, env, options, recorded):
-    """Judges a mutant and says so, unless its kill is on record."""
+def row(tree, mutant, env, options, recorded, noticed):
+    """Judges a mutant and says so, unless its kill is on record. noticed: the goal that noticed it when it was last judged."""
     start = time.monotonic()
     on_file = mutant.name in recorded
-    verdict, detail = ("killed", recorded[mutant.name]) if on_file else judge(tree, mutant, env, options)
+    verdict, detail = ("killed", recorded[mutant.name]) if on_file else judge(tree, mutant, env, options, noticed)
     seconds = round(time.monotonic() - start, 1)
     if not on_file:
         print(f"{mutant.name}: {verdict} ({detail}), {seconds} s", flush=True)
@@ -207,7 +219,7 @@ def main():
     begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         try:
-            rows = list(pool.map(lambda m: row(tree, m, env, options, recorded), mutants))
+            rows = list(pool.map(lambda m: row(tree, m, env, options, recorded, kills.rows.get(m.name, {}).get("found", "")), mutants))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
