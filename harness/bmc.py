@@ -23,7 +23,6 @@ import json
 import os
 import pathlib
 import random
-import subprocess
 import sys
 import time
 
@@ -31,7 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "proofs"
 import record  # noqa: E402
 from tree import Tree  # noqa: E402
 from bmc_cbmc import CBMC_VERSION, cbmc_bug, cbmc_cover, cbmc_reach, cbmc_verify, check_cbmc  # noqa: E402
-from bmc_common import BUILD, Miss, ROOT, fail_usage, load_harnesses  # noqa: E402
+from bmc_common import BUILD, Miss, ROOT, fail_usage, load_harnesses, run_tool  # noqa: E402
 from bmc_spin import SPIN_VERSION, check_spin, spin_bug, spin_verify  # noqa: E402
 from bmc_program import check_relacy, program_bug, program_verify, remove_engines  # noqa: E402
 
@@ -82,8 +81,8 @@ def digest(tree):
     harness = [str(path.relative_to(ROOT)) for path in (ROOT / "harness").rglob("*") if path.is_file() and "__pycache__" not in path.parts
                and path.relative_to(ROOT).parts[1] not in ("tests", "bench", "gc")]
     files = tree.sources() + [str(path.relative_to(ROOT)) for path in (ROOT / "spec").iterdir() if path.is_file()] + harness
-    gcc = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
-    return tree.hash_files(sorted(files), json.dumps({**NAMES, "gcc": gcc}, sort_keys=True))
+    _, gcc = run_tool(["gcc", "-dumpfullversion"], ROOT, 10)
+    return tree.hash_files(sorted(files), json.dumps({**NAMES, "gcc": gcc.strip()}, sort_keys=True))
 
 
 def stand_on_record(bugs, standing):

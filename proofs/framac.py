@@ -412,8 +412,8 @@ def goal_place(goal, function, run):
 
 
 def each_module(names, work, parallel, weight):
-    """work(name) of each module, or other task, in threads, the heavy ones first. The results in the order of names, without those that an
-    interrupt kept from being begun."""
+    """work(name) of each module, or other task, in threads, the heavy ones first. The results in the order of names, without
+    those that an interrupt kept from being begun."""
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
         jobs = {name: pool.submit(work, name) for name in sorted(names, key=weight, reverse=True)}
         try:

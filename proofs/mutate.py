@@ -124,7 +124,7 @@ def run_function(tree, copy, module_name, function, env, options, timeout, label
 
 
 def judge(tree, mutant, env, options, noticed=""):
-    """(verdict, detail) of one mutant. What noticed it in other sources, by the record, is tried first, and alone."""
+    """(verdict, detail) of one mutant. What noticed it before, by the record, is tried first, and alone."""
     copy = copy_tree(tree, "mutate", mutant.name)
     complaint = apply_patch(tree, mutant, copy)
     if complaint:
