@@ -153,9 +153,9 @@ def main():
     except Miss as miss:
         fail_usage(str(miss))
     bugs = {f"{task.harness.name}/{task.label}": task for task in tasks if task.kind == "bug"}
-    found_before, depends_on = record.Record(tree, "bmc"), dict.fromkeys(bugs, digest(tree))
+    found_before, depends_on = record.Record(tree, "bmc"), {"seeded bugs": digest(tree)}
     if arguments.recorded:
-        stand_on_record(bugs, found_before.standing(depends_on))
+        stand_on_record(bugs, found_before.standing(depends_on).get("seeded bugs", {}))
     try:
         run_all(sorted((t for t in tasks if not t.recorded), key=lambda task: task.kind != "verify"), arguments.jobs)  # the long ones first
     finally:
@@ -175,8 +175,7 @@ def main():
         return 1
     else:
         if arguments.save:
-            found = {name: task.note for name, task in bugs.items() if task.ok}
-            found_before.save({name: depends_on[name] for name in found}, found)
+            found_before.save(depends_on, {"seeded bugs": {name: task.note for name, task in bugs.items() if task.ok}})
         result = {"sources": sources_before, "harnesses": summaries}
         (BUILD / "results").mkdir(parents=True, exist_ok=True)
         (BUILD / "results" / "bmc.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -109,7 +109,8 @@ def apply_edit(tree, edit, name):
 
 def source_tree(harness, bug, tag):
     """The folder that holds src/ for this task: the repository, or a copy with the harness's and the bug's edits."""
-    edits = [(bug, f"bug '{bug['name']}'")] if bug is not None and "file" in bug else []
+    of_bug = [] if bug is None else bug.get("edits", [bug] if "file" in bug else [])
+    edits = [(edit, f"bug '{bug['name']}'") for edit in of_bug]
     edits += [(e, f"edit {i + 1}") for i, e in enumerate(harness.data.get("edits", []))]
     if not edits:
         return ROOT
