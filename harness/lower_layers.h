@@ -19,11 +19,11 @@
 
 static struct heap_arena arena;
 static struct mcache mcaches[N_MCACHES];
-static size_t metadata_used;
+static size_t metadata_used, metadata_end = N_MCACHES;
 struct mheap vs_heap;
 
 void *os_metadata(size_t size) {
-  if (size != sizeof *mcaches || metadata_used == N_MCACHES) return NULL;
+  if (size != sizeof *mcaches || metadata_used == metadata_end) return NULL;
   return &mcaches[metadata_used++];
 }
 uintptr_t mheap_alloc_large(size_t size, size_t align, bool *zeroed) {

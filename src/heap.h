@@ -11,7 +11,7 @@
  * A heap that was destroyed keeps its number and its mcaches, empty, for the next that is created: a thread's table of
  * mcaches stays true.
  *
- * Up: mcache, mcentral, cycle, alloc. Down: mcentral, lock.
+ * Up: mcache, mcentral, cycle, alloc. Down: mspan, lock.
  * Invariant: vs_heaps[n]->number == n. Claims: C8 C9.
  */
 #ifndef VERISPAN_HEAP_H
@@ -20,9 +20,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mcentral.h"
+#include "lock.h"
+#include "mspan.h"
+
+#define VS_NUM_SPAN_CLASSES (2u * VS_NUM_SIZE_CLASSES)
 
 struct mcache;
+
+/* Of one span class, the spans of a heap that no mcache owns: mcentral.h. */
+struct mcentral {
+  struct vs_lock lock;
+  struct mspan *partial[2] VS_GUARDED_BY(vs_role_central);
+  struct mspan *full[2] VS_GUARDED_BY(vs_role_central);
+  /* Of a manual heap: whether the partial swept or full unswept set has a span; read atomically without the lock. */
+  uint64_t usable VS_GUARDED_BY(vs_role_central);
+};
 
 /* Guards the lists of mcaches and of heaps. */
 extern struct vs_lock vs_list_lock __attribute__((visibility("hidden")));
@@ -59,7 +71,20 @@ extern struct vs_heap vs_default_heap __attribute__((visibility("hidden")));
 extern struct vs_heap *vs_heaps[VS_MAX_HEAPS] __attribute__((visibility("hidden")));
 
 /* Numbers of the sets of swept and of unswept spans in its central lists. */
+/*@ requires valid: \valid_read(h);
+    terminates \true;
+    assigns \nothing;
+    ensures bound: \result <= 1;
+    ensures exact: \result == h->sweepgen / 2 % 2;
+*/
 static inline uint32_t heap_swept_set(const struct vs_heap *h) { return h->sweepgen / 2u % 2u; }
+
+/*@ requires valid: \valid_read(h);
+    terminates \true;
+    assigns \nothing;
+    ensures bound: \result <= 1;
+    ensures exact: \result == 1 - h->sweepgen / 2 % 2;
+*/
 static inline uint32_t heap_unswept_set(const struct vs_heap *h) { return 1u - heap_swept_set(h); }
 
 /* A heap without spans; NULL if there are VS_MAX_HEAPS or the system refused memory. sweepgen, even: where a collected
@@ -77,6 +102,11 @@ bool heap_exists(const struct vs_heap *h) VS_EXCLUDES(vs_list_lock);
 
 /* Whether h, which was created, was not destroyed. Takes no lock: who destroys it at the same time has broken its
  * rules. */
+/*@ requires valid: \valid_read(h);
+    terminates \true;
+    assigns \nothing;
+    ensures exact: \result <==> h->in_use;
+*/
 VS_LOCK_UNCHECKED static inline bool heap_in_use(const struct vs_heap *h) { return h->in_use; }
 
 #endif

@@ -145,11 +145,12 @@ static void mcache_flush_parked(struct vs_heap *h) {
 static struct mspan *mcache_refill(struct mcache *c, uint32_t spanclass) {
   mcache_drain_inbox(c);
   struct mspan *s = queue_pop(c, spanclass);
-  if (!s) s = mcentral_cache_span_try(c->heap, spanclass, c->id);
+  if (!s) s = mcentral_cache_span(c->heap, spanclass, c->id);
   if (!s) {
     mcache_flush_parked(c->heap);
-    s = mcentral_cache_span(c->heap, spanclass, c->id, &c->pages);
+    s = mcentral_cache_span(c->heap, spanclass, c->id);
   }
+  if (!s) s = mheap_alloc(spanclass, spanctl_owned(c->id), &c->pages);
   if (!s) return 0;
   mspan_fold_or_die(s);
   if (mspan_freed(s) != 0) mspan_sweep(s);

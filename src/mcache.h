@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "heap.h"
+#include "mcentral.h"
 #include "mheap.h"
 #include "mspan.h"
 
@@ -89,8 +90,5 @@ size_t mcache_trim(void);
 /* Takes and releases every lock of the allocator, for fork; the child continues with the forking thread only. */
 void mcache_before_fork(void);
 void mcache_after_fork(void);
-
-/* Folds the remote frees of s; a free of a slot that is not live is reported and ends the program. */
-void mspan_fold_or_die(struct mspan *s);
 
 #endif

@@ -201,7 +201,7 @@ static void choose_rest(void) {
 }
 
 int main(void) {
-  set_up();
+  set_up(N_MCACHES);
   for (int place = 0; place < N_PLACES; place++) {
     for (int states = 0; states < N_SLOT_STATES * N_SLOT_STATES; states++) {
       start.place = (enum place)place;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Mcaches that change hands, and the central lists: the real code of alloc, mcache, mcentral, mspan and ownership under
- * every interleaving, in four scenes.
+ * every interleaving, in five scenes.
  *
  *   park     a thread exits, and so parks its mcache, while others free blocks of the span that has its home there
  *   adopt    threads without an mcache take parked ones, while one is being parked, flushed by others, or freed into
  *   central  a span on the central list, or on its way there: first frees by two threads, threads that take it
  *   lists    two spans, several mcaches: threads that flush parked mcaches to the central list and take from there
+ *   new      threads for which no mcache is parked, or not for each, and that get a new one
  *
  * A thread parks by the destructor that mcache registers with the C library. Only the layers below are replaced:
  * the page heap has the spans that are given back to it and no others, os_fatal notes the report, a mutex is the
- * scheduler's. The system refuses memory for new mcaches: a thread that finds none parked gets no block.
+ * scheduler's. The system has memory for new mcaches in the last scene only: else a thread that finds none parked gets no block.
  *
  * Every start is run that the invariants allow: each place that a scene names for its spans, each state of their slots,
  * each parked mcache as the one to look into next.
@@ -23,8 +24,13 @@
 
 #include "sched_spans.h"
 
-enum { SPANS = 2, SLOTS = 3, N_MCACHES = 3, MAX_THREADS = 4, NOBODY = -1 };
+/* MADE of the mcaches there are at the start, the others a thread may make. */
+enum { SPANS = 2, SLOTS = 3, MADE = 3, N_MCACHES = 5, MAX_THREADS = 4, NOBODY = -1 };
 #include "../../small_spans.h"
+
+/* Of src/mcache.c, edited: what an execution leaves in them must not be there in the next. */
+extern struct mcache *by_number[VS_MAX_MCACHES];
+extern uint32_t ncaches;
 
 static void make_fresh(struct mspan *s);
 #include "spare_spans.h"
@@ -50,34 +56,41 @@ static const struct scene {
   int n_mcaches;      /* those that no thread holds are parked */
   struct thread thread[MAX_THREADS];
   bool double_free; /* the blocks to be freed are one */
+  size_t n_new;     /* mcaches that the system has memory for */
 } scenes[] = {
-    {"park", 1, 3, "aqfi", 1, 1, {{"AX", 0}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"park", 1, 3, "aqfi", 1, 1, {{"FX", 0}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"park", 1, 3, "aqfi", 1, 1, {{"XF", 0}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"park", 1, 3, "aqfi", 1, 1, {{"XA", 0}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"park", 1, 3, "aqfi", 1, 1, {{"XAF", 0}, {"F", NOBODY}}, false},
-    {"park", 2, 2, "f", 1, 1, {{"X", 0}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"adopt", 2, 2, "f", 1, 1, {{"A", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"AA", NOBODY}, {"F", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"A", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"XF", 0}, {"A", NOBODY}, {"F", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"XA", 0}, {"AF", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"AX", NOBODY}, {"A", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 2, {{"X", 0}, {"A", NOBODY}, {"A", 1}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 2, {{"A", NOBODY}, {"A", NOBODY}, {"F", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 2, 3, {{"A", NOBODY}, {"A", 2}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 2, {{"A", NOBODY}, {"A", 1}, {"F", NOBODY}}, false},
-    {"adopt", 1, 2, "aqfi", 1, 1, {{"A", NOBODY}, {"T", NOBODY}, {"F", NOBODY}}, false},
-    {"central", 1, 3, "cCu", 1, 2, {{"A", 0}, {"A", 1}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"central", 1, 2, "cCu", 1, 2, {{"A", 0}, {"F", NOBODY}, {"F", NOBODY}}, true},
-    {"central", 1, 2, "aqfi", 1, 1, {{"T", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false},
-    {"central", 1, 2, "aqfi", 1, 2, {{"T", NOBODY}, {"A", 1}, {"F", NOBODY}}, false},
-    {"lists", 2, 2, "qcCu", 1, 3, {{"AF", 1}, {"AF", 2}}, false},
-    {"lists", 2, 2, "qcCu", 1, 3, {{"X", 0}, {"A", 1}, {"A", 2}}, false},
-    {"lists", 2, 2, "qcCu", 1, 2, {{"T", NOBODY}, {"AX", 1}}, false},
-    {"lists", 2, 2, "aqfi", 2, 2, {{"A", NOBODY}, {"AF", NOBODY}}, false},
-    {"lists", 2, 2, "aqficCu", 1, 2, {{"A", 1}, {"F", NOBODY}}, false},
-    {"lists", 2, 2, "qC", 1, 2, {{"A", 1}, {"F", NOBODY}, {"F", NOBODY}}, false},
+    {"park", 1, 3, "aqfi", 1, 1, {{"AX", 0}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"park", 1, 3, "aqfi", 1, 1, {{"FX", 0}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"park", 1, 3, "aqfi", 1, 1, {{"XF", 0}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"park", 1, 3, "aqfi", 1, 1, {{"XA", 0}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"park", 1, 3, "aqfi", 1, 1, {{"XAF", 0}, {"F", NOBODY}}, false, 0},
+    {"park", 2, 2, "f", 1, 1, {{"X", 0}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"adopt", 2, 2, "f", 1, 1, {{"A", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"AA", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"A", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"XF", 0}, {"A", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"XA", 0}, {"AF", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"AX", NOBODY}, {"A", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 2, {{"X", 0}, {"A", NOBODY}, {"A", 1}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 2, {{"A", NOBODY}, {"A", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 2, 3, {{"A", NOBODY}, {"A", 2}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 2, {{"A", NOBODY}, {"A", 1}, {"F", NOBODY}}, false, 0},
+    {"adopt", 1, 2, "aqfi", 1, 1, {{"A", NOBODY}, {"T", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"central", 1, 3, "cCu", 1, 2, {{"A", 0}, {"A", 1}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"central", 1, 2, "cCu", 1, 2, {{"A", 0}, {"F", NOBODY}, {"F", NOBODY}}, true, 0},
+    {"central", 1, 2, "aqfi", 1, 1, {{"T", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"central", 1, 2, "aqfi", 1, 2, {{"T", NOBODY}, {"A", 1}, {"F", NOBODY}}, false, 0},
+    {"lists", 2, 2, "qcCu", 1, 3, {{"AF", 1}, {"AF", 2}}, false, 0},
+    {"lists", 2, 2, "qcCu", 1, 3, {{"X", 0}, {"A", 1}, {"A", 2}}, false, 0},
+    {"lists", 2, 2, "qcCu", 1, 2, {{"T", NOBODY}, {"AX", 1}}, false, 0},
+    {"lists", 2, 2, "aqfi", 2, 2, {{"A", NOBODY}, {"AF", NOBODY}}, false, 0},
+    {"lists", 2, 2, "aqficCu", 1, 2, {{"A", 1}, {"F", NOBODY}}, false, 0},
+    {"lists", 2, 2, "qC", 1, 2, {{"A", 1}, {"F", NOBODY}, {"F", NOBODY}}, false, 0},
+    {"new", 1, 2, "aqfi", 1, 1, {{"A", NOBODY}, {"A", NOBODY}, {"F", NOBODY}}, false, 1},
+    {"new", 1, 2, "aqfi", 1, 1, {{"X", 0}, {"AX", NOBODY}, {"F", NOBODY}}, false, 1},
+    {"new", 1, 2, "aqfi", 1, 1, {{"XA", 0}, {"A", NOBODY}}, false, 1},
+    {"new", 1, 3, "cCu", 0, 0, {{"AAA", NOBODY}, {"F", NOBODY}, {"F", NOBODY}}, false, 1},
+    {"new", 1, 2, "cCu", 0, 0, {{"AX", NOBODY}, {"A", NOBODY}, {"F", NOBODY}}, false, 2},
+    {"new", 2, 2, "cu", 0, 0, {{"AAA", NOBODY}, {"AF", NOBODY}}, false, 2},
 };
 enum { N_SCENES = sizeof scenes / sizeof scenes[0] };
 
@@ -104,7 +117,7 @@ static int reports;
 
 enum { M0, M1, M2, M3, M4, M5, M6, M7, M8, N_TRANSITIONS };
 static uint64_t made[N_TRANSITIONS];
-static struct { uint64_t parks, adopts, wakes_parked, accepts_parked, second_look, reports, none; } seen;
+static struct { uint64_t parks, adopts, makes, wakes_parked, wakes_new, accepts_parked, second_look, reports, none; } seen;
 
 /* --- the layers below ------------------------------------------------------------------------------------------ */
 
@@ -175,6 +188,7 @@ static GHOST void check_write(void *ctx, const volatile void *addr, uint64_t old
     if (t == N_TRANSITIONS) unexpected("legal-transition");
     made[t]++;
     seen.wakes_parked += t == M3 && is_parked(c);
+    seen.wakes_new += t == M3 && c >= &mcaches[MADE];
     seen.accepts_parked += t == M4 && is_parked(c);
     seen.second_look += t == M6 && sched_holds(&LIST->lock.mutex);
   }
@@ -236,7 +250,8 @@ static GHOST void thread(void *ctx) {
     if (*step == 'F') give_back();
     if (*step == 'T') (void)mcache_trim();
     if (*step == 'X') thread_exits();
-    seen.adopts += none && !holds_none();
+    seen.adopts += none && !holds_none() && vs_tls_mcache < &mcaches[MADE];
+    seen.makes += none && !holds_none() && vs_tls_mcache >= &mcaches[MADE];
     seen.parks += !none && holds_none();
   }
   kept[sched_self()] = holds_none() ? NULL : vs_tls_mcache;
@@ -244,12 +259,16 @@ static GHOST void thread(void *ctx) {
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
-/* Each mcache of the scene is parked, or one thread holds it that has not exited. */
+/* Whether mcache i is of the scene, or was made. */
+static bool is_there(int i) { return i < MADE ? i < start.scene->n_mcaches : (size_t)i < metadata_used; }
+
+/* Each of these is parked, or one thread holds it that has not exited. */
 static void check_mcaches(void) {
   uint32_t n_parked = 0;
   for (int t = 0; t < start.n_threads; t++)
     CHECK(kept[t] == NULL || strchr(start.scene->thread[t].script, 'X') == NULL, "one-holder");
-  for (int i = 0; i < start.scene->n_mcaches; i++) {
+  for (int i = 0; i < N_MCACHES; i++) {
+    if (!is_there(i)) continue;
     int holders = is_parked(&mcaches[i]);
     n_parked += (uint32_t)holders;
     for (int t = 0; t < start.n_threads; t++) holders += kept[t] == &mcaches[i];
@@ -264,7 +283,7 @@ static void check_place(const struct mspan *s) {
   uint32_t swept = heap_swept_set(&vs_default_heap), unswept = 1 - swept;
   int total = times_spare(s);
   CHECK(times_spare(s) == (s->ctl == 0), "word-names-place");
-  for (int i = 0; i < N_MCACHES; i++) {
+  for (int i = 0; (size_t)i < metadata_used; i++) {
     const struct mcache *c = &mcaches[i];
     bool full = s->ctl == spanctl_resting_full(c->id);
     CHECK(times_held(c, s) == (s->ctl == spanctl_owned(c->id)), "word-names-place");
@@ -294,7 +313,7 @@ static void forget_parked(void) {
 /* Every slot is in use, or some mcache can hand it out. */
 static void check_slots(void) {
   forget_parked();
-  for (int i = 0; i < N_MCACHES; i++) {
+  for (int i = 0; (size_t)i < metadata_used; i++) {
     hold_mcache(&mcaches[i]);
     while (allocate()) continue;
   }
@@ -367,7 +386,7 @@ static void put_span(int n) {
     break;
   case CENTRAL:
     set_add(&LIST->partial[swept], s);
-    LIST->usable++;
+    LIST->usable = 1;
     s->ctl = spanctl_resting(0);
     break;
   case CENTRAL_FULL:
@@ -376,7 +395,7 @@ static void put_span(int n) {
     break;
   default:
     set_add(&LIST->full[1 - swept], s);
-    LIST->usable++;
+    LIST->usable = 1;
     s->ctl = spanctl_unswept(0);
   }
 }
@@ -398,6 +417,17 @@ static void park_rest(void) {
   if (start.look != NOBODY) vs_default_heap.look = &mcaches[start.look];
 }
 
+/* As after set_up: none is new. */
+static void forget_new(void) {
+  metadata_end = MADE + start.scene->n_new;
+  if (metadata_used == MADE) return;
+  memset(&mcaches[MADE], 0, (N_MCACHES - MADE) * sizeof mcaches[0]);
+  memset(&by_number[MADE + 1], 0, (N_MCACHES - MADE) * sizeof by_number[0]);
+  ncaches = MADE;
+  vs_default_heap.mcaches = &mcaches[MADE - 1];
+  metadata_used = MADE;
+}
+
 static void reset(void *ctx) {
   (void)ctx;
   excused = false;
@@ -406,6 +436,7 @@ static void reset(void *ctx) {
   LIST->partial[0] = LIST->partial[1] = LIST->full[0] = LIST->full[1] = NULL;
   LIST->usable = 0;
   empty_mcaches();
+  forget_new();
   park_rest();
   for (int n = 0; n < start.scene->n_spans; n++) {
     put_span(n);
@@ -435,6 +466,9 @@ static void name_words(void) {
   sched_name(&vs_default_heap.nparked, sizeof vs_default_heap.nparked, "nparked");
   sched_name(&vs_default_heap.parked, sizeof vs_default_heap.parked, "parked");
   sched_name(&vs_default_heap.look, sizeof vs_default_heap.look, "look");
+  sched_name(by_number, sizeof by_number, "by number");
+  sched_name(&ncaches, sizeof ncaches, "ncaches");
+  sched_name(&vs_default_heap.mcaches, sizeof vs_default_heap.mcaches, "mcaches");
   sched_name(block, sizeof block, "block");
 }
 
@@ -563,7 +597,7 @@ static void choose_places(int n) {
 int main(void) {
   static const char *const names[] = {"begins",        "gives-up",      "reclaims", "wakes", "accepts",
                                       "gives-central", "wakes-central", "caches",   "ends"};
-  set_up();
+  set_up(MADE);
   name_words();
   for (int i = 0; i < N_SCENES; i++) {
     start.scene = &scenes[i];
@@ -575,6 +609,8 @@ int main(void) {
   for (int t = 0; t < N_TRANSITIONS; t++) printf("reached %s %llu\n", names[t], (unsigned long long)made[t]);
   printf("reached parks %llu\n", (unsigned long long)seen.parks);
   printf("reached adopts %llu\n", (unsigned long long)seen.adopts);
+  printf("reached makes %llu\n", (unsigned long long)seen.makes);
+  printf("reached wakes-new %llu\n", (unsigned long long)seen.wakes_new);
   printf("reached wakes-parked %llu\n", (unsigned long long)seen.wakes_parked);
   printf("reached accepts-parked %llu\n", (unsigned long long)seen.accepts_parked);
   printf("reached second-look %llu\n", (unsigned long long)seen.second_look);

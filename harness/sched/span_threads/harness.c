@@ -296,7 +296,7 @@ static void choose_slots(int n) {
 }
 
 int main(void) {
-  set_up();
+  set_up(N_MCACHES);
   name_words();
   for (int i = 0; i < 2 * N_PLACES; i++) {
     start.double_free = i >= N_PLACES;

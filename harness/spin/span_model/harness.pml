@@ -272,22 +272,21 @@ inline give_up(s, m, c, ok) {
      atomic { !central_lock -> central_lock = 1 }
      if
      :: avail[s] == 0 ->
-        atomic { TAKE(moving, s); PUT(central[FULL], s) }
         atomic { STORE(M5, s, OWNED(m), CENTRAL_FULL); looks[s]++ }
         if
-        :: atomic { remote[s] == 0 -> LOOKED(s) }
+        :: atomic { remote[s] == 0 -> LOOKED(s); ok = 0 }
         :: atomic { remote[s] != 0 -> ok = 0 }
-           atomic {
-             CAS(M6, s, CENTRAL_FULL, CENTRAL_UNSWEPT, ok);
-             LOOKED(s);
-             if
-             :: ok -> TAKE(central[FULL], s); PUT(central[UNSWEPT], s); ok = 0
-             :: else
-             fi }
-        fi
+           atomic { CAS(M6, s, CENTRAL_FULL, CENTRAL_UNSWEPT, ok); LOOKED(s) }
+        fi;
+        atomic {
+          TAKE(moving, s);
+          if
+          :: ok -> PUT(central[UNSWEPT], s); ok = 0
+          :: else -> PUT(central[FULL], s)
+          fi }
      :: else ->
-        atomic { TAKE(moving, s); PUT(central[PARTIAL], s) }
         atomic { STORE(M5, s, OWNED(m), CENTRAL_PARTIAL) }
+        atomic { TAKE(moving, s); PUT(central[PARTIAL], s) }
      fi;
      central_lock = 0
   fi
@@ -328,7 +327,7 @@ end:
         fi;
         s = 0
      :: atomic { inbox[m] -> skip }; drain(m, set, s)
-     :: /* mcentral_cache_span_try */
+     :: /* mcentral_cache_span */
         atomic { !central_lock && (central[PARTIAL] | central[UNSWEPT]) -> central_lock = 1 }
         atomic {
           set = (central[PARTIAL] -> central[PARTIAL] : central[UNSWEPT]);

@@ -26,7 +26,7 @@ BUGS = [
     ("turn-without-flush", "cycle.c", "  cycle_flush(h);\n  h->marking = false;", "  h->marking = false;"),
     ("turn-by-four", "cycle.c", "spanctl_add(h->sweepgen, 2)", "spanctl_add(h->sweepgen, 4)"),
     ("sweep-while-marking", "cycle.c", "  h->marking = true;", "  h->marking = true, h->tickets = 0, h->sweepgen += 2;"),
-    ("swept-into-the-wrong-set", "mcentral.c", "(full ? &c->full[heap_swept_set(h)]", "(full ? &c->full[heap_unswept_set(h)]"),
+    ("swept-into-the-wrong-set", "mcentral.c", "= mcentral_swept(h, c, full)", "= mcentral_unswept(h, c, full)"),
     ("sweep-drained-too-early", "cycle.c", "k < 2 * VS_NUM_SPAN_CLASSES", "k < VS_NUM_SPAN_CLASSES"),
     ("debt-not-paid", "cycle.c", "while (vs_load_relaxed_u64(&h->swept_pages) < target &&", "while (target == 0 &&"),
     ("pages-not-counted", "cycle.c", "  (void)counter_add(&h->pages, 0 - npages);\n", ""),
